@@ -1,0 +1,129 @@
+// Package delivery holds the record of a webhook delivery: what arrived, what
+// became of it and why, and the log that keeps one line of each.
+//
+// A [Record] has no room for a payload, a signature, a token or a secret, so
+// none of them can reach a log file through this package.
+package delivery
+
+import "time"
+
+// Verdict is what became of a delivery. The set is closed: verdicts are metric
+// labels, so a new one is a change to the contract.
+type Verdict string
+
+const (
+	// VerdictForwarded: the application answered 2xx.
+	VerdictForwarded Verdict = "forwarded"
+	// VerdictFailed: the application was asked and did not answer 2xx.
+	VerdictFailed Verdict = "failed"
+	// VerdictDuplicate: an earlier copy was forwarded, so this one was
+	// acknowledged without it.
+	VerdictDuplicate Verdict = "duplicate"
+	// VerdictBusy: another copy was still at the application, so the sender was
+	// asked to come again.
+	VerdictBusy Verdict = "busy"
+	// VerdictIgnored: genuine, acknowledged, and of an event that the endpoint
+	// does not take.
+	VerdictIgnored Verdict = "ignored"
+	// VerdictHandshake: a challenge of the provider, answered in the
+	// application's place.
+	VerdictHandshake Verdict = "handshake"
+	// VerdictRejected: refused; the [Reason] says why.
+	VerdictRejected Verdict = "rejected"
+)
+
+// Reason is why a delivery was rejected. It is empty for every other verdict.
+// The set is closed, for the same cause as that of [Verdict].
+type Reason string
+
+const (
+	// ReasonSignatureMissing: no signature where the provider puts it.
+	ReasonSignatureMissing Reason = "signature_missing"
+	// ReasonSignatureMalformed: a signature that is not written as the provider
+	// writes it.
+	ReasonSignatureMalformed Reason = "signature_malformed"
+	// ReasonSignatureMismatch: a well-formed signature that no configured secret
+	// accounts for.
+	ReasonSignatureMismatch Reason = "signature_mismatch"
+	// ReasonTimestampMissing: no timestamp where the provider puts it.
+	ReasonTimestampMissing Reason = "timestamp_missing"
+	// ReasonTimestampMalformed: a timestamp that is not written as the provider
+	// writes it.
+	ReasonTimestampMalformed Reason = "timestamp_malformed"
+	// ReasonTimestampTooOld: signed longer ago than the tolerance.
+	ReasonTimestampTooOld Reason = "timestamp_too_old"
+	// ReasonTimestampTooNew: signed further in the future than the tolerance.
+	ReasonTimestampTooNew Reason = "timestamp_too_new"
+	// ReasonBodyTooLarge: the body exceeds the endpoint's limit.
+	ReasonBodyTooLarge Reason = "body_too_large"
+	// ReasonBodyUnreadable: the body broke off, or did not arrive in time.
+	ReasonBodyUnreadable Reason = "body_unreadable"
+	// ReasonMethodNotAllowed: a method with which the provider never delivers.
+	ReasonMethodNotAllowed Reason = "method_not_allowed"
+	// ReasonKeyUnavailable: a key or certificate could not be had, or is not
+	// trusted.
+	ReasonKeyUnavailable Reason = "key_unavailable"
+	// ReasonClaimsInvalid: a token's issuer, audience, expiry or other claim does
+	// not hold.
+	ReasonClaimsInvalid Reason = "claims_invalid"
+	// ReasonOverloaded: the budget of buffered bytes was spent.
+	ReasonOverloaded Reason = "overloaded"
+)
+
+// Mode is how an endpoint acts on its verdicts.
+type Mode string
+
+const (
+	// ModeEnforce: what is not genuine is withheld.
+	ModeEnforce Mode = "enforce"
+	// ModeMonitor: nothing is withheld; the verdict tells what would have been.
+	ModeMonitor Mode = "monitor"
+)
+
+// Record tells of one delivery. A field's zero value means that the fact is
+// not known or does not apply, and leaves the field out of the log line.
+type Record struct {
+	// Time is when the delivery arrived. Logged as time, in UTC, to the
+	// millisecond.
+	Time time.Time
+	// Endpoint is the name of the endpoint that the delivery came to.
+	Endpoint string
+	// Provider is the catalogue's id of the sender.
+	Provider string
+	// DeliveryID is the provider's id of the delivery. Sent text: only its first
+	// 256 bytes are logged.
+	DeliveryID string
+	// Event is the provider's type of the event. Sent text: only its first 256
+	// bytes are logged.
+	Event string
+	// Verdict is what became of the delivery.
+	Verdict Verdict
+	// Reason is why it was rejected.
+	Reason Reason
+	// Mode is the endpoint's mode.
+	Mode Mode
+	// Secret is the label of the secret that the signature was made with: its
+	// name in the configuration, never the secret.
+	Secret string
+	// TimestampAge is how long before its arrival the delivery says it was
+	// signed; negative where the sender's clock is ahead. It means something only
+	// with TimestampKnown. Logged as timestamp_age_ms.
+	TimestampAge time.Duration
+	// TimestampKnown tells that TimestampAge was read, as zero is an age too.
+	TimestampKnown bool
+	// BodyBytes is how many bytes of the body were read.
+	BodyBytes int64
+	// Verify is the time spent on verifying. Logged as verify_us, in whole
+	// microseconds.
+	Verify time.Duration
+	// Forward is how long the application took. Logged as forward_ms, in whole
+	// milliseconds.
+	Forward time.Duration
+	// Status is the HTTP status that the application answered with.
+	Status int
+	// Remote is the address of the client.
+	Remote string
+	// RequestID is the server's id of the request, which joins the record to the
+	// access log.
+	RequestID string
+}
