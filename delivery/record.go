@@ -12,23 +12,23 @@ import "time"
 type Verdict string
 
 const (
-	// VerdictForwarded: the application answered 2xx.
+	// VerdictForwarded means that the application answered 2xx.
 	VerdictForwarded Verdict = "forwarded"
-	// VerdictFailed: the application was asked and did not answer 2xx.
+	// VerdictFailed means that the application was asked and did not answer 2xx.
 	VerdictFailed Verdict = "failed"
-	// VerdictDuplicate: an earlier copy was forwarded, so this one was
-	// acknowledged without it.
+	// VerdictDuplicate means that an earlier copy was forwarded, so this one was
+	// acknowledged in the application's place.
 	VerdictDuplicate Verdict = "duplicate"
-	// VerdictBusy: another copy was still at the application, so the sender was
-	// asked to come again.
+	// VerdictBusy means that another copy was still at the application, so the
+	// sender was asked to come again.
 	VerdictBusy Verdict = "busy"
-	// VerdictIgnored: genuine, acknowledged, and of an event that the endpoint
-	// does not take.
+	// VerdictIgnored means that a genuine delivery was acknowledged and not
+	// forwarded, as the endpoint does not take events of its type.
 	VerdictIgnored Verdict = "ignored"
-	// VerdictHandshake: a challenge of the provider, answered in the
-	// application's place.
+	// VerdictHandshake means that it was a challenge of the provider, answered in
+	// the application's place.
 	VerdictHandshake Verdict = "handshake"
-	// VerdictRejected: refused; the [Reason] says why.
+	// VerdictRejected means that it was refused; the [Reason] says why.
 	VerdictRejected Verdict = "rejected"
 )
 
@@ -37,36 +37,42 @@ const (
 type Reason string
 
 const (
-	// ReasonSignatureMissing: no signature where the provider puts it.
+	// ReasonSignatureMissing means that there is no signature where the provider
+	// puts it.
 	ReasonSignatureMissing Reason = "signature_missing"
-	// ReasonSignatureMalformed: a signature that is not written as the provider
-	// writes it.
+	// ReasonSignatureMalformed means that the signature is not written as the
+	// provider writes it.
 	ReasonSignatureMalformed Reason = "signature_malformed"
-	// ReasonSignatureMismatch: a well-formed signature that no configured secret
-	// accounts for.
+	// ReasonSignatureMismatch means that the signature is well-formed and no
+	// configured secret accounts for it.
 	ReasonSignatureMismatch Reason = "signature_mismatch"
-	// ReasonTimestampMissing: no timestamp where the provider puts it.
+	// ReasonTimestampMissing means that there is no timestamp where the provider
+	// puts it.
 	ReasonTimestampMissing Reason = "timestamp_missing"
-	// ReasonTimestampMalformed: a timestamp that is not written as the provider
-	// writes it.
+	// ReasonTimestampMalformed means that the timestamp is not written as the
+	// provider writes it.
 	ReasonTimestampMalformed Reason = "timestamp_malformed"
-	// ReasonTimestampTooOld: signed longer ago than the tolerance.
+	// ReasonTimestampTooOld means that it was signed longer ago than the
+	// tolerance.
 	ReasonTimestampTooOld Reason = "timestamp_too_old"
-	// ReasonTimestampTooNew: signed further in the future than the tolerance.
+	// ReasonTimestampTooNew means that it was signed further in the future than
+	// the tolerance.
 	ReasonTimestampTooNew Reason = "timestamp_too_new"
-	// ReasonBodyTooLarge: the body exceeds the endpoint's limit.
+	// ReasonBodyTooLarge means that the body exceeds the endpoint's limit.
 	ReasonBodyTooLarge Reason = "body_too_large"
-	// ReasonBodyUnreadable: the body broke off, or did not arrive in time.
+	// ReasonBodyUnreadable means that the body broke off, or did not arrive in
+	// time.
 	ReasonBodyUnreadable Reason = "body_unreadable"
-	// ReasonMethodNotAllowed: a method with which the provider never delivers.
+	// ReasonMethodNotAllowed means that the provider never delivers with this
+	// method.
 	ReasonMethodNotAllowed Reason = "method_not_allowed"
-	// ReasonKeyUnavailable: a key or certificate could not be had, or is not
-	// trusted.
+	// ReasonKeyUnavailable means that a key or certificate could not be had, or is
+	// not trusted.
 	ReasonKeyUnavailable Reason = "key_unavailable"
-	// ReasonClaimsInvalid: a token's issuer, audience, expiry or other claim does
-	// not hold.
+	// ReasonClaimsInvalid means that a token's issuer, audience, expiry or other
+	// claim does not hold.
 	ReasonClaimsInvalid Reason = "claims_invalid"
-	// ReasonOverloaded: the budget of buffered bytes was spent.
+	// ReasonOverloaded means that the budget of buffered bytes was spent.
 	ReasonOverloaded Reason = "overloaded"
 )
 
@@ -74,9 +80,9 @@ const (
 type Mode string
 
 const (
-	// ModeEnforce: what is not genuine is withheld.
+	// ModeEnforce withholds what is not genuine. It is the default.
 	ModeEnforce Mode = "enforce"
-	// ModeMonitor: nothing is withheld; the verdict tells what would have been.
+	// ModeMonitor withholds nothing; the verdict tells what would have been.
 	ModeMonitor Mode = "monitor"
 )
 
