@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookpass/hookpass/webhook"
+)
+
+func TestEveryFileIsUsable(t *testing.T) {
+	ids := IDs()
+	for _, id := range []string{"github", "sally", "saltare", "shopify", "slack", "standard-webhooks", "stripe"} {
+		if !slices.Contains(ids, id) {
+			t.Errorf("%s is not in the catalogue", id)
+		}
+	}
+	for _, id := range ids {
+		p, err := Lookup(id)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		facts, err := p.Scheme.Facts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !facts.SignsID && facts.HasID && !strings.Contains(p.Note, "key content") {
+			t.Errorf("%s: its delivery id is not signed: the note must name dedup { key content }", id)
+		}
+		for _, v := range p.Vectors {
+			if v.Source == "" || facts.HasTimestamp == v.Time.IsZero() {
+				t.Errorf("%s: a vector needs its source, and a time if, and only if, the scheme has one", id)
+			}
+		}
+	}
+}
+
+func TestLookupUnknown(t *testing.T) {
+	for word, near := range map[string]string{"strip": "stripe", "Github": "github", "salty": "sally", "../catalog": "saltare"} {
+		_, err := Lookup(word)
+		if !errors.Is(err, ErrUnknownProvider) || !strings.Contains(err.Error(), "did you mean") {
+			t.Errorf("%s: %v", word, err)
+		}
+		if word != "../catalog" && !strings.Contains(err.Error(), `"`+near+`"`) {
+			t.Errorf("%s: %v does not offer %s", word, err, near)
+		}
+	}
+}
+
+const usable = `
+name: Acme
+category: test
+secret: Somewhere.
+scheme:
+  type: hmac
+  algorithm: sha256
+  signature: header X-Sig
+  encoding: hex
+  signed: "{body}"
+`
+
+func TestUnusableFiles(t *testing.T) {
+	if _, err := Parse("acme", []byte(usable)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, text, says string }{
+		{"empty", "", "EOF"},
+		{"unknown word", usable + "colour: red\n", "line 11: field colour not found"},
+		{"unknown word in the scheme", strings.Replace(usable, "encoding", "enconding", 1), "line 9: field enconding"},
+		{"repeated word", usable + "name: Again\n", "already defined"},
+		{"no name", strings.Replace(usable, "name: Acme", "", 1), "name is missing"},
+		{"bad scheme", strings.Replace(usable, "sha256", "md5", 1), `"md5"`},
+		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "without a timestamp"},
+		{"negative duration", usable + "retries: {for: -1h}\n", "no duration"},
+		{"size without sense", usable + "max_body: big\n", "line 11"},
+		{"parameter not described", strings.Replace(usable, "{body}", "{with:account}{body}", 1), "{with:account}"},
+		{"parameter not used", usable + "with: {account: The account.}\n", "does not use"},
+		{"bad handshake", usable + "handshakes: [{when: body type, answer: body x}]\n", "handshake"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("acme", []byte(tt.text))
+			if !errors.Is(err, ErrProviderFile) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "acme.yaml") {
+				t.Errorf("got %v, want it to say %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	stamped := webhook.Scheme{
+		Type: webhook.TypeHMAC, Algorithm: "sha256", Encoding: "hex",
+		Signature: "header X-Sig t={timestamp},v1={signature}", Signed: "{timestamp}{body}",
+	}
+	bare := stamped
+	bare.Signature, bare.Signed = "header X-Sig", "{body}"
+	hours := func(n int) Duration { return Duration(time.Duration(n) * time.Hour) }
+	for _, tt := range []struct {
+		name           string
+		provider       Provider
+		maxAge, window time.Duration
+	}{
+		{"no timestamp, no retries", Provider{Scheme: bare}, 0, 24 * time.Hour},
+		{"no timestamp, long retries", Provider{Scheme: bare, Retries: Retries{For: hours(48)}}, 0, 48 * time.Hour},
+		{"timestamp", Provider{Scheme: stamped}, 5 * time.Minute, 24 * time.Hour},
+		{"own tolerance", Provider{Scheme: stamped, Tolerance: hours(1)}, time.Hour, 24 * time.Hour},
+		{"retries signed anew", Provider{Scheme: stamped, Retries: Retries{For: hours(48)}}, 5 * time.Minute, 48 * time.Hour},
+		{"retries with the first timestamp", Provider{Scheme: stamped, Retries: Retries{For: hours(48), OriginalTimestamp: true}}, 48 * time.Hour, 48*time.Hour + 5*time.Minute},
+	} {
+		if age, window := tt.provider.MaxAge(), tt.provider.Window(); age != tt.maxAge || window != tt.window {
+			t.Errorf("%s: accepted for %s, remembered for %s; want %s and %s", tt.name, age, window, tt.maxAge, tt.window)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Each row is a description that must not be taken, and the word that its error
+// must name.
+func TestUnusableSchemes(t *testing.T) {
+	usable := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}
+	if _, err := usable.Facts(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*Scheme)
+		says   string
+	}{
+		{"no type", func(s *Scheme) { s.Type = "" }, "write hmac"},
+		{"unknown type", func(s *Scheme) { s.Type = "hmca" }, `"hmca"`},
+		{"no algorithm", func(s *Scheme) { s.Algorithm = "" }, "write sha1, sha256"},
+		{"md5", func(s *Scheme) { s.Algorithm = "md5" }, `"md5"`},
+		{"unknown key form", func(s *Scheme) { s.Key = "pem" }, `key "pem"`},
+		{"no encoding", func(s *Scheme) { s.Encoding = "" }, "write hex"},
+		{"no signature", func(s *Scheme) { s.Signature = "" }, "no signature"},
+		{"signature nowhere", func(s *Scheme) { s.Signature = "X-Sig" }, "header NAME"},
+		{"signature without a name", func(s *Scheme) { s.Signature = "header" }, "one name"},
+		{"format without signature", func(s *Scheme) { s.Signature = "header X-Sig t={timestamp}" }, "{signature} once"},
+		{"format with two signatures", func(s *Scheme) { s.Signature = "header X-Sig a={signature},b={signature}" }, "{signature} once"},
+		{"format without separator", func(s *Scheme) { s.Signature = "header X-Sig {timestamp}{signature}" }, "separator"},
+		{"format with another placeholder", func(s *Scheme) { s.Signature = "header X-Sig {sig}" }, "without {signature}"},
+		{"format that repeats nothing", func(s *Scheme) { s.Signature = "header X-Sig ..." }, "repeats nothing"},
+		{"nothing signed", func(s *Scheme) { s.Signed = "" }, "signed is empty"},
+		{"body not signed", func(s *Scheme) { s.Signed, s.Timestamp = "{timestamp}", "header X-Time" }, "add {body}"},
+		{"open brace", func(s *Scheme) { s.Signed = "{body" }, "without its }"},
+		{"unknown placeholder", func(s *Scheme) { s.Signed = "{boddy}" }, "{boddy}"},
+		{"placeholder without its argument", func(s *Scheme) { s.Signed = "{body}{header:}" }, "{header:}"},
+		{"json path with an empty part", func(s *Scheme) { s.Signed = "{json:a..b}" }, "one name"},
+		{"timestamp signed but nowhere", func(s *Scheme) { s.Signed = "{timestamp}.{body}" }, "timestamp header X-Timestamp"},
+		{"timestamp not signed", func(s *Scheme) { s.Timestamp = "header X-Time" }, "does not cover the timestamp"},
+		{"timestamp in the format not signed", func(s *Scheme) { s.Signature = "header X-Sig t={timestamp},v1={signature}" }, "does not cover the timestamp"},
+		{"timestamp in two places", func(s *Scheme) {
+			s.Signature, s.Timestamp = "header X-Sig t={timestamp},v1={signature}", "header X-Time"
+		}, `"signature" if, and only if`},
+		{"timestamp in a format that has none", func(s *Scheme) { s.Timestamp = "signature" }, "if, and only if"},
+		{"unknown unit", func(s *Scheme) { s.Signed, s.Timestamp = "{timestamp}{body}", "header X-Time minutes" }, `"minutes"`},
+		{"id signed but nowhere", func(s *Scheme) { s.Signed = "{id}{body}" }, "delivery_id header X-Id"},
+		{"id nowhere", func(s *Scheme) { s.DeliveryID = "cookie id" }, "delivery_id"},
+		{"event nowhere", func(s *Scheme) { s.EventType = "body" }, "event_type"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := usable
+			tt.change(&s)
+			if _, err := s.Facts(); !errors.Is(err, ErrScheme) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want it to say %q", err, tt.says)
+			}
+		})
+	}
+	if _, err := NewVerifier(usable, nil, 0, nil); !errors.Is(err, ErrSecretEmpty) {
+		t.Errorf("no secret: %v", err)
+	}
+	if _, err := NewVerifier(usable, []Secret{{}}, 0, nil); !errors.Is(err, ErrSecretEmpty) {
+		t.Errorf("zero secret: %v", err)
+	}
+	usable.Signed = "{with:account}{body}"
+	if _, err := NewVerifier(usable, []Secret{mustSecret(t, "key", KeyText)}, 0, nil); !errors.Is(err, ErrScheme) {
+		t.Errorf("parameter not given: %v", err)
+	}
+}
+
+func TestFacts(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		scheme Scheme
+		want   Facts
+	}{
+		{"id in a header that is not signed", Scheme{Signed: "{body}", DeliveryID: "header X-Id"}, Facts{HasID: true, Header: []string{"X-Sig", "X-Id"}}},
+		{"id in the body", Scheme{Signed: "{body}", DeliveryID: "body id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
+		{"id signed by name", Scheme{Signed: "{id}.{body}", DeliveryID: "header X-Id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig", "X-Id"}}},
+		{"id signed as a header", Scheme{Signed: "{header:x-id}.{body}", DeliveryID: "header X-ID"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig", "X-Id", "X-Id"}}},
+		{"id in a field that is not signed", Scheme{Signed: "{json:amount}", DeliveryID: "body id"}, Facts{HasID: true, Header: []string{"X-Sig"}}},
+		{"id in a signed query", Scheme{Signed: "{url}{body}", DeliveryID: "query id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
+		{"timestamp", Scheme{Signed: "{header:X-Time}.{body}", Timestamp: "header x-time"}, Facts{HasTimestamp: true, Header: []string{"X-Sig", "X-Time", "X-Time"}}},
+		{"parameter", Scheme{Signed: "{with:a}{body}"}, Facts{Parameters: []string{"a"}, Header: []string{"X-Sig"}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.scheme.Type, tt.scheme.Algorithm, tt.scheme.Encoding, tt.scheme.Signature = TypeHMAC, "sha256", "hex", "header x-sig"
+			got, err := tt.scheme.Facts()
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
+				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseSecret(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		form       KeyForm
+		want       error
+		key        string
+	}{
+		{"text", "s3cr3t", KeyText, nil, "s3cr3t"},
+		{"text keeps its prefix", "whsec_abc", KeyText, nil, "whsec_abc"},
+		{"blanks inside", "It's a Secret", "", nil, "It's a Secret"},
+		{"hex", "00ff", KeyHex, nil, "\x00\xff"},
+		{"base64", "/+8=", KeyBase64, nil, "\xff\xef"},
+		{"base64url without padding", "_-8", KeyBase64, nil, "\xff\xef"},
+		{"whsec", "whsec_a2V5", KeyWhsec, nil, "key"},
+		{"whsec without its prefix", "a2V5", KeyWhsec, nil, "key"},
+		{"empty", "", KeyText, ErrSecretEmpty, ""},
+		{"only a prefix", "whsec_", KeyWhsec, ErrSecretEmpty, ""},
+		{"trailing line feed", "s3cr3t\n", KeyText, ErrSecretWhitespace, ""},
+		{"leading blank", " s3cr3t", KeyText, ErrSecretWhitespace, ""},
+		{"only blanks", "  ", KeyText, ErrSecretWhitespace, ""},
+		{"odd hex", "abc", KeyHex, ErrSecretEncoding, ""},
+		{"whsec that is not base64", "whsec_!!!", KeyWhsec, ErrSecretEncoding, ""},
+		{"doubled prefix", "whsec_whsec_a2V5", KeyWhsec, ErrSecretEncoding, ""},
+		{"unknown form", "x", "rot13", ErrScheme, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := ParseSecret("l", tt.text, tt.form)
+			if !errors.Is(err, tt.want) || string(s.bytes()) != tt.key {
+				t.Errorf("got key %q, %v; want %q, %v", s.bytes(), err, tt.key, tt.want)
+			}
+			if text := strings.TrimSpace(tt.text); err != nil && len(text) > 1 && strings.Contains(err.Error(), text) && text != "whsec_" {
+				t.Errorf("the error quotes the secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestSecretPrintsNowhere(t *testing.T) {
+	s := mustSecret(t, "hunter2hunter2", KeyText)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%b", "%p", "%t"} {
+		for _, value := range []any{s, &s, []Secret{s}, struct{ S Secret }{s}} {
+			out := fmt.Sprintf(verb, value)
+			for _, leak := range []string{"hunter2", "68756e746572", "68756E746572", "104 117 110"} {
+				if strings.Contains(out, leak) {
+					t.Errorf("%s of %T prints %q", verb, value, out)
+				}
+			}
+		}
+	}
+	if out, err := json.Marshal(map[string]any{"s": s, "p": &s}); err != nil || strings.Contains(string(out), "hunter") || strings.Contains(string(out), "aHVudGVy") {
+		t.Errorf("JSON: %s, %v", out, err)
+	}
+}
+
+// A signer's work is accepted by a verifier of the same scheme.
+func TestSignThenVerify(t *testing.T) {
+	for _, s := range []Scheme{
+		{Algorithm: "sha256", Signature: "header X-Sig sha256={signature}", Encoding: "hex", Signed: "{body}", EventType: "header X-Event", DeliveryID: "query id"},
+		{Algorithm: "sha1", Signature: "query sig", Encoding: "base64url", Signed: "{timestamp}|{body}", Timestamp: "header X-Time milliseconds"},
+		{Algorithm: "sha512", Signature: "header X-Sig t={timestamp},v1={signature}", Encoding: "base64", Signed: "{id}.{timestamp}.{body}", Timestamp: "signature rfc3339", DeliveryID: "body id"},
+		{Algorithm: "sha384", Signature: "header X-Sig v1,{signature} ...", Encoding: "base64", Signed: "{id}.{timestamp}.{body}", Timestamp: "header X-Time", DeliveryID: "header X-Id"},
+	} {
+		s.Type = TypeHMAC
+		signer, err := NewSigner(s, mustSecret(t, "key", KeyText), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Request{Header: http.Header{}, Body: []byte(`{"id":"7"}`)}
+		if err := signer.Sign(r, "7", "a.b", arrival); err != nil {
+			t.Fatal(err)
+		}
+		d, err := mustVerifier(t, s, nil).Verify(r, arrival)
+		if err != nil || s.DeliveryID != "" && d.ID != "7" || s.EventType != "" && d.Event != "a.b" {
+			t.Errorf("%+v: %+v, %v", s, d, err)
+		}
+	}
+	inBody := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "body sig", Encoding: "hex", Signed: "{json:id}"}
+	if _, err := NewSigner(inBody, mustSecret(t, "key", KeyText), nil); !errors.Is(err, ErrScheme) {
+		t.Errorf("signature inside the body: %v", err)
+	}
+}
+
+func TestResponder(t *testing.T) {
+	h, err := NewResponder(Handshake{When: "body type url_verification", Answer: "body challenge"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]string{
+		`{"type":"url_verification","challenge":"3eZb"}`:     "3eZb",
+		`{"type":"event_callback","challenge":"3eZb"}`:       "",
+		`{"type":"url_verification"}`:                        "",
+		`{"type":["url_verification"],"challenge":"3eZb"}`:   "",
+		`payload=url_verification`:                           "",
+		`{"event":{"type":"url_verification"},"challenge":1`: "",
+	} {
+		if got, ok := h.Answer(&Request{Body: []byte(body)}); got != want || ok != (want != "") {
+			t.Errorf("%s: answered %q, %t", body, got, ok)
+		}
+	}
+	for _, bad := range []Handshake{{}, {When: "body type", Answer: "body x"}, {When: "type is x", Answer: "body x"}, {When: "body type x", Answer: "x"}} {
+		if _, err := NewResponder(bad); !errors.Is(err, ErrScheme) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package webhook
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Whatever is sent, a request that was not signed is refused with a cause and
+// without a panic.
+func FuzzVerify(f *testing.F) {
+	f.Add("t=1767225600,v1=00", "1767225600", "id", `{"id":1}`, "a=1")
+	f.Add("v1,AAAA v1,", "", "", "a=1&a=2", "sig=1&sig=2")
+	f.Add("sha256=", "-1", "\x00", `{"a":{"b":[1,2]},"a":1}`, "%zz")
+	schemes := []Scheme{
+		{Algorithm: "sha256", Signature: "header X-Sig t={timestamp},v1={signature}", Encoding: "hex", Signed: "{timestamp}.{body}", DeliveryID: "body id"},
+		{Algorithm: "sha1", Signature: "header X-Sig v1,{signature} ...", Encoding: "base64", Signed: "{id}.{timestamp}.{body}", Timestamp: "header X-Time", DeliveryID: "header X-Id"},
+		{Algorithm: "sha512", Signature: "query sig", Encoding: "base64url", Signed: "{url}{form_sorted}{form:a}", EventType: "form a"},
+		{Algorithm: "sha384", Signature: "body a.b", Encoding: "hex", Signed: "{json:a.id}{json:b.0}{method}{path}{query}", EventType: "body a.type"},
+		{Algorithm: "sha256", Signature: "header X-Sig {timestamp}.{signature}", Encoding: "hex", Signed: "{timestamp}{header:X-Id}{body}", Timestamp: "signature rfc3339"},
+	}
+	var verifiers []*Verifier
+	for _, s := range schemes {
+		s.Type = TypeHMAC
+		verifiers = append(verifiers, mustVerifier(f, s, nil))
+	}
+	f.Fuzz(func(t *testing.T, signature, at, id, body, query string) {
+		for _, v := range verifiers {
+			r := &Request{Query: query, Header: http.Header{"X-Sig": {signature}, "X-Time": {at}, "X-Id": {id}}, Body: []byte(body)}
+			if _, err := v.VerifyHeader(r, arrival); err == nil {
+				_, err = v.Verify(r, arrival)
+				if err == nil {
+					t.Fatalf("accepted %q %q %q %q %q", signature, at, id, body, query)
+				}
+			}
+		}
+	})
+}
+
+// What a format writes it reads back, and reading never finds more signatures
+// than are tried.
+func FuzzFormat(f *testing.F) {
+	for _, seed := range []string{"", "sha256={signature}", "t={timestamp},v1={signature}", "v1,{signature} ...", "{timestamp}.{signature}", "a{signature}b;c{timestamp}d", "{signature}{", "...", "{}{signature}"} {
+		f.Add(seed, "t=1,v1=2,v1=3")
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		parsed, err := parseFormat(text)
+		if err != nil {
+			return
+		}
+		var any found
+		parsed.read(value, &any)
+		var own found
+		parsed.read(parsed.write("5e6f", "1767225600"), &own)
+		plain := !strings.ContainsAny(text, " \t\r\n\v\f\u0085\u00a0") // blanks around the parts are trimmed
+		if plain && !own.conflict && own.count == 1 && own.signatures[0] != "5e6f" {
+			t.Fatalf("%q wrote %q and read %q", text, parsed.write("5e6f", "1767225600"), own.signatures[0])
+		}
+	})
+}
+
+func FuzzTimestamp(f *testing.F) {
+	for _, seed := range []string{"1767225600", "1767225600000", "2026-01-01T00:00:00Z", "1e9", "+1", " 1", "99999999999999999999", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, unit := range []string{"seconds", "milliseconds", "rfc3339"} {
+			ts := timestamp{unit: unit}
+			at, err := ts.parse(text)
+			if err != nil {
+				continue
+			}
+			if unit != "rfc3339" && strings.Trim(text, "0123456789") != "" {
+				t.Fatalf("%s: took %q", unit, text)
+			}
+			// Only one of the two bounds may refuse, and none within the tolerance.
+			age := arrival.Sub(at)
+			if fresh(at, arrival, time.Minute) == nil != (age <= time.Minute && age >= -time.Minute) {
+				t.Fatalf("%s: %q at an age of %s", unit, text, age)
+			}
+		}
+	})
+}
+
+// unambiguous accepts only what encoding/json accepts, too.
+func FuzzUnambiguous(f *testing.F) {
+	for _, seed := range []string{`{}`, `[{"a":1},{"a":2}]`, `{"a":1,"A":2}`, `{"a":{"a":{"a":[]}}}`, `{"a":1}x`, `"s"`, `{"a"`, `]`, `nul`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if unambiguous(body) == nil && !json.Valid(body) {
+			t.Fatalf("accepted %q", body)
+		}
+	})
+}
+
+func FuzzPlaces(f *testing.F) {
+	f.Add("body a.0.b", `{"a":[{"b":"c"}]}`)
+	f.Add("body #.@this|x", `{"#":{"@this":1}}`)
+	f.Add("form a", "a=%41&b")
+	f.Fuzz(func(t *testing.T, words, body string) {
+		p, err := parsePlace(words)
+		if err != nil {
+			return
+		}
+		value, err := p.single(&Request{Header: http.Header{}, Query: body, Body: []byte(body)})
+		if err == nil && value != "" && p.kind == inForm {
+			fields, _ := url.ParseQuery(body)
+			if len(fields) == 0 {
+				t.Fatalf("%q found %q in %q", words, value, body)
+			}
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+type placeKind string
+
+const (
+	inHeader    placeKind = "header"
+	inQuery     placeKind = "query"
+	inForm      placeKind = "form"
+	inBody      placeKind = "body"
+	inSignature placeKind = "signature"
+)
+
+// place is where a value travels: "header X-Id", "query sig", "form token",
+// "body data.id". Names that a provider uses by turns are joined by "|".
+type place struct {
+	kind  placeKind
+	names []string // canonical header names, field names, or JSON paths in gjson's syntax
+}
+
+func parsePlace(words string) (place, error) {
+	kind, rest, _ := strings.Cut(words, " ")
+	p := place{kind: placeKind(kind)}
+	switch p.kind {
+	case inHeader, inQuery, inForm, inBody:
+	default:
+		return place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH", ErrScheme, words)
+	}
+	for name := range strings.SplitSeq(strings.TrimSpace(rest), "|") {
+		if name == "" || strings.ContainsAny(name, " \t\"") || p.kind == inBody && slices.Contains(strings.Split(name, "."), "") {
+			return place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
+		}
+		switch p.kind {
+		case inHeader:
+			name = http.CanonicalHeaderKey(name)
+		case inBody:
+			name = jsonPath(name)
+		}
+		p.names = append(p.names, name)
+	}
+	return p, nil
+}
+
+// inHead reports whether the value is known before the body is read.
+func (p place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
+
+// values returns every value found, at most one for a body path.
+func (p place) values(r *Request) []string {
+	switch p.kind {
+	case inHeader:
+		if len(p.names) == 1 {
+			return r.Header[p.names[0]]
+		}
+		var all []string
+		for _, name := range p.names {
+			all = append(all, r.Header[name]...)
+		}
+		return all
+	case inQuery:
+		return fieldValues(r.Query, p.names)
+	case inForm:
+		return fieldValues(string(r.Body), p.names)
+	case inBody:
+		for _, path := range p.names {
+			if v := jsonValue(r.Body, path); v != "" {
+				return []string{v}
+			}
+		}
+	}
+	return nil
+}
+
+var errConflict = errors.New("given more than once, with different values")
+
+// single returns the one value at the place, or "" if there is none. Repeating
+// the same value is harmless.
+func (p place) single(r *Request) (string, error) {
+	values := p.values(r)
+	if len(values) == 0 {
+		return "", nil
+	}
+	for _, v := range values[1:] {
+		if v != values[0] {
+			return "", errConflict
+		}
+	}
+	return values[0], nil
+}
+
+func fieldValues(encoded string, names []string) []string {
+	fields, err := url.ParseQuery(encoded)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, name := range names {
+		all = append(all, fields[name]...)
+	}
+	return all
+}
+
+// jsonPath turns "data.0.id" into gjson's syntax, with every character that
+// means something more to gjson taken literally.
+func jsonPath(dotted string) string {
+	parts := strings.Split(dotted, ".")
+	for i, part := range parts {
+		parts[i] = gjson.Escape(part)
+	}
+	return strings.Join(parts, ".")
+}
+
+// jsonValue returns a string's text, and a number or boolean as it is written,
+// so that an id beyond 2^53 keeps its digits. Null, objects and arrays count as
+// absent.
+func jsonValue(body []byte, path string) string {
+	v := gjson.GetBytes(body, path)
+	switch v.Type {
+	case gjson.String:
+		return v.Str
+	case gjson.Number, gjson.True, gjson.False:
+		return v.Raw
+	default:
+		return ""
+	}
+}

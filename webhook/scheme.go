@@ -1,0 +1,229 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrScheme is returned when a scheme's description does not make sense. The
+// message names the word at fault and what to write instead.
+var ErrScheme = errors.New("scheme")
+
+// TypeHMAC is the scheme type of keyed digests.
+const TypeHMAC = "hmac"
+
+// Scheme describes how deliveries are authenticated. Its words are the same in
+// a Caddyfile's scheme block, in JSON and in a provider file.
+type Scheme struct {
+	// The kind of proof. "hmac" is a keyed digest with a shared secret.
+	Type string `json:"type,omitempty" yaml:"type"`
+
+	// The digest: sha1, sha256, sha384 or sha512. Required; there is no default,
+	// as a wrong guess would refuse everything.
+	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
+
+	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
+	// behind an optional "whsec_"). Default: text.
+	Key KeyForm `json:"key,omitempty" yaml:"key"`
+
+	// Where the signature travels and how it is written there: "header NAME",
+	// "query NAME", "form NAME" or "body JSON.PATH", then a format. Default
+	// format: "{signature}". "sha256={signature}" has a prefix. In
+	// "t={timestamp},v1={signature}" the parts may come in any order and more
+	// than once, and unknown parts are skipped. In "v1,{signature} ..." whole
+	// signatures are repeated with a blank between. Any signature may match.
+	Signature string `json:"signature,omitempty" yaml:"signature"`
+
+	// How the signature's bytes are written: hex, base64 or base64url, padded or
+	// not. Required.
+	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
+
+	// What exactly is signed: text with {body}, {timestamp}, {id}, {url},
+	// {method}, {path}, {query}, {header:NAME}, {json:PATH}, {form:NAME},
+	// {form_sorted} and {with:NAME}. {body} is the bytes as received; {timestamp} the text as
+	// received; {form_sorted} each field's name followed by its values, in the
+	// order of the names. Required.
+	Signed string `json:"signed,omitempty" yaml:"signed"`
+
+	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
+	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
+	// signature's format; then seconds, milliseconds or rfc3339. Default unit:
+	// seconds. Empty if the scheme has no timestamp. It must be covered by what
+	// is signed, else it proves nothing.
+	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`
+
+	// Where the id travels that is the same on every attempt of one delivery:
+	// a place as above. Empty if the provider sends none.
+	DeliveryID string `json:"delivery_id,omitempty" yaml:"delivery_id"`
+
+	// Where the event type travels: a place as above. Empty if there is none.
+	EventType string `json:"event_type,omitempty" yaml:"event_type"`
+}
+
+// scheme is a Scheme made ready for requests.
+type scheme struct {
+	digest    digest
+	key       KeyForm
+	encoding  encoding
+	signature place
+	format    format
+	signed    template
+	timestamp timestamp
+	id        *place
+	event     *place
+
+	// strictBody: chosen body fields are signed rather than the body, so that a
+	// second field of the same name could carry an unsigned value past us.
+	strictBody bool
+}
+
+// Facts are what follows from a scheme's description.
+type Facts struct {
+	HasTimestamp bool     // deliveries carry a signed timestamp, so that old ones can be refused
+	HasID        bool     // deliveries carry an id
+	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
+	Parameters   []string // the names of {with:NAME}
+	Header       []string // the header fields the scheme reads, canonical
+}
+
+// Facts returns what follows from s. The error wraps [ErrScheme] if s does not
+// describe a usable scheme.
+func (s Scheme) Facts() (Facts, error) {
+	c, err := s.compile()
+	if err != nil {
+		return Facts{}, err
+	}
+	f := Facts{
+		HasTimestamp: c.timestamp.exists(),
+		HasID:        c.id != nil,
+		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
+	}
+	places := []place{c.signature, c.timestamp.place}
+	for _, p := range []*place{c.id, c.event} {
+		if p != nil {
+			places = append(places, *p)
+		}
+	}
+	for _, p := range places {
+		if p.kind == inHeader {
+			f.Header = append(f.Header, p.names...)
+		}
+	}
+	for _, segment := range c.signed {
+		switch segment.kind {
+		case segmentWith:
+			f.Parameters = append(f.Parameters, segment.text)
+		case segmentHeader:
+			f.Header = append(f.Header, segment.text)
+		}
+	}
+	return f, nil
+}
+
+func (s Scheme) compile() (*scheme, error) {
+	if s.Type != TypeHMAC {
+		return nil, fmt.Errorf("%w: type %q is unknown: write hmac", ErrScheme, s.Type)
+	}
+	c := &scheme{key: s.Key}
+	var err error
+	if c.digest, err = digestFor(s.Algorithm); err != nil {
+		return nil, err
+	}
+	switch s.Key {
+	case "", KeyText, KeyHex, KeyBase64, KeyWhsec:
+	default:
+		return nil, fmt.Errorf("%w: key %q is unknown: write text, hex, base64 or whsec", ErrScheme, s.Key)
+	}
+	if c.encoding, err = parseEncoding(s.Encoding); err != nil {
+		return nil, err
+	}
+	if s.Signature == "" {
+		return nil, fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)
+	}
+	where, written := cutPlace(s.Signature)
+	if c.signature, err = parsePlace(where); err != nil {
+		return nil, fmt.Errorf("signature: %w", err)
+	}
+	if c.format, err = parseFormat(written); err != nil {
+		return nil, err
+	}
+	if c.id, err = optionalPlace("delivery_id", s.DeliveryID); err != nil {
+		return nil, err
+	}
+	if c.event, err = optionalPlace("event_type", s.EventType); err != nil {
+		return nil, err
+	}
+	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
+		return nil, err
+	}
+	if c.signed, err = parseTemplate(s.Signed); err != nil {
+		return nil, err
+	}
+	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
+	return c, c.consistent()
+}
+
+// consistent refuses descriptions whose parts contradict each other.
+func (c *scheme) consistent() error {
+	switch {
+	case !slices.ContainsFunc(c.signed, segment.inBody):
+		return fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)
+	case c.signed.uses(segmentID) && c.id == nil:
+		return fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)
+	case c.signed.uses(segmentTimestamp) && !c.timestamp.exists():
+		return fmt.Errorf("%w: signed has {timestamp}: write where it is, such as timestamp header X-Timestamp", ErrScheme)
+	case c.timestamp.exists() && !c.timestampSigned():
+		return fmt.Errorf("%w: signed does not cover the timestamp, so anyone could renew it: add {timestamp} to signed or leave timestamp out", ErrScheme)
+	}
+	return nil
+}
+
+func (c *scheme) timestampSigned() bool {
+	return c.signed.uses(segmentTimestamp) || c.covers(c.timestamp.place)
+}
+
+// covers reports whether the signature covers the value at p.
+func (c *scheme) covers(p place) bool {
+	switch p.kind {
+	case inBody, inForm:
+		if c.signed.uses(segmentBody) {
+			return true
+		}
+	case inQuery:
+		return c.signed.uses(segmentURL) || c.signed.uses(segmentQuery)
+	}
+	return slices.ContainsFunc(c.signed, func(s segment) bool {
+		switch s.kind {
+		case segmentHeader:
+			return p.kind == inHeader && slices.Equal(p.names, []string{s.text})
+		case segmentJSON:
+			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
+		case segmentForm:
+			return p.kind == inForm && slices.Equal(p.names, []string{s.text})
+		case segmentFormSorted:
+			return p.kind == inForm
+		default:
+			return false
+		}
+	})
+}
+
+func optionalPlace(word, text string) (*place, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no place is a valid answer: the provider sends none
+	}
+	p, err := parsePlace(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", word, err)
+	}
+	return &p, nil
+}
+
+// cutPlace splits "header X-Sig v1={signature}" behind the name.
+func cutPlace(text string) (where, rest string) {
+	kind, rest, _ := strings.Cut(text, " ")
+	name, rest, _ := strings.Cut(rest, " ")
+	return kind + " " + name, rest
+}

@@ -1,0 +1,194 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+type segmentKind uint8
+
+const (
+	segmentLiteral segmentKind = iota
+	segmentBody
+	segmentTimestamp
+	segmentID
+	segmentURL
+	segmentMethod
+	segmentPath
+	segmentQuery
+	segmentFormSorted
+	segmentHeader
+	segmentJSON
+	segmentForm
+	segmentWith
+)
+
+var segmentNames = map[string]segmentKind{
+	"body":        segmentBody,
+	"timestamp":   segmentTimestamp,
+	"id":          segmentID,
+	"url":         segmentURL,
+	"method":      segmentMethod,
+	"path":        segmentPath,
+	"query":       segmentQuery,
+	"form_sorted": segmentFormSorted,
+}
+
+// template is what a scheme signs, as pieces to be hashed one after another.
+type template []segment
+
+type segment struct {
+	kind segmentKind
+	text string // the literal, the header's name, the JSON path, the form field's name, or the parameter's name
+}
+
+// inBody reports whether the segment is some of the body.
+func (s segment) inBody() bool {
+	switch s.kind {
+	case segmentBody, segmentJSON, segmentForm, segmentFormSorted:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t template) uses(kind segmentKind) bool {
+	return slices.ContainsFunc(t, func(s segment) bool { return s.kind == kind })
+}
+
+func parseTemplate(text string) (template, error) {
+	if text == "" {
+		return nil, fmt.Errorf(`%w: signed is empty: write what the signature covers, such as "{timestamp}.{body}"`, ErrScheme)
+	}
+	var t template
+	for rest := text; rest != ""; {
+		before, after, open := strings.Cut(rest, "{")
+		if before != "" {
+			t = append(t, segment{kind: segmentLiteral, text: before})
+		}
+		if !open {
+			break
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, fmt.Errorf("%w: signed %q has a { without its }", ErrScheme, text)
+		}
+		s, err := parseSegment(name)
+		if err != nil {
+			return nil, err
+		}
+		t = append(t, s)
+		rest = tail
+	}
+	return t, nil
+}
+
+func parseSegment(name string) (segment, error) {
+	if kind, ok := segmentNames[name]; ok {
+		return segment{kind: kind}, nil
+	}
+	kind, argument, _ := strings.Cut(name, ":")
+	if argument != "" {
+		switch kind {
+		case "header":
+			return segment{kind: segmentHeader, text: http.CanonicalHeaderKey(argument)}, nil
+		case "form":
+			return segment{kind: segmentForm, text: argument}, nil
+		case "json":
+			p, err := parsePlace("body " + argument)
+			if err != nil {
+				return segment{}, err
+			}
+			return segment{kind: segmentJSON, text: p.names[0]}, nil
+		case "with":
+			return segment{kind: segmentWith, text: argument}, nil
+		}
+	}
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {json:PATH}, {form:NAME} or {with:NAME}", ErrScheme, name)
+}
+
+// fill puts an endpoint's parameters in the place of {with:NAME}.
+func (t template) fill(with map[string]string) (template, error) {
+	filled := slices.Clone(t)
+	for i, s := range filled {
+		if s.kind != segmentWith {
+			continue
+		}
+		value, ok := with[s.text]
+		if !ok || value == "" {
+			return nil, fmt.Errorf("%w: parameter %s is not given: write with %s VALUE", ErrScheme, s.text, s.text)
+		}
+		filled[i] = segment{kind: segmentLiteral, text: value}
+	}
+	return filled, nil
+}
+
+// signedFields are the values that a template takes from a delivery and that
+// are known before the digest begins.
+type signedFields struct{ timestamp, id string }
+
+// writeTo hashes the signed bytes. It is the caller's affair that the fields
+// are single values; a header that the template names must be single, too.
+func (t template) writeTo(m *mac, r *Request, f signedFields) error {
+	for _, s := range t {
+		switch s.kind {
+		case segmentLiteral:
+			m.writeString(s.text)
+		case segmentBody:
+			m.write(r.Body)
+		case segmentTimestamp:
+			m.writeString(f.timestamp)
+		case segmentID:
+			m.writeString(f.id)
+		case segmentURL:
+			m.writeString(r.URL)
+		case segmentMethod:
+			m.writeString(r.Method)
+		case segmentPath:
+			m.writeString(r.Path)
+		case segmentQuery:
+			m.writeString(r.Query)
+		case segmentHeader:
+			value, err := place{kind: inHeader, names: []string{s.text}}.single(r)
+			if err != nil {
+				return fmt.Errorf("%w: header %s: %w", ErrSignatureMalformed, s.text, err)
+			}
+			m.writeString(value)
+		case segmentJSON:
+			m.writeString(jsonValue(r.Body, s.text))
+		case segmentForm:
+			value, err := place{kind: inForm, names: []string{s.text}}.single(r)
+			if err != nil {
+				return fmt.Errorf("%w: form field %s: %w", ErrSignatureMalformed, s.text, err)
+			}
+			m.writeString(value)
+		case segmentFormSorted:
+			if err := writeForm(m, r.Body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeForm(m *mac, body []byte) error {
+	fields, err := url.ParseQuery(string(body))
+	if err != nil {
+		return fmt.Errorf("%w: the body is not a form", ErrSignatureMalformed)
+	}
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		m.writeString(name)
+		for _, value := range fields[name] {
+			m.writeString(value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package webhook_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// Every vector of every provider is accepted as it is, and refused for the
+// right reason after each tampering.
+func TestVectors(t *testing.T) {
+	for _, id := range catalog.IDs() {
+		p, err := catalog.Lookup(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Vectors) == 0 {
+			t.Errorf("%s has no vector", id)
+		}
+		for _, v := range p.Vectors {
+			t.Run(id+" from "+v.Source, func(t *testing.T) { testVector(t, p, v) })
+		}
+	}
+}
+
+func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
+	verifier := newVerifier(t, p, v.Secret)
+	d, err := verifier.Verify(request(v), v.Time)
+	if err != nil {
+		t.Fatalf("refused as it is: %v", err)
+	}
+	if d.ID != v.DeliveryID || d.Event != v.Event || !d.Timestamp.Equal(v.Time) {
+		t.Errorf("delivery %q, event %q, time %s; want %q, %q, %s", d.ID, d.Event, d.Timestamp, v.DeliveryID, v.Event, v.Time)
+	}
+	if d.Secret != "the one" {
+		t.Errorf("matched secret %q", d.Secret)
+	}
+
+	refused := func(name string, verifier *webhook.Verifier, r *webhook.Request, now time.Time, want error) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := verifier.Verify(r, now); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		})
+	}
+	for _, at := range []int{0, len(v.Body) / 2, len(v.Body) - 1} {
+		r := request(v)
+		r.Body[at] ^= 1
+		refused("body byte flipped", verifier, r, v.Time, webhook.ErrSignatureMismatch)
+	}
+	r := request(v)
+	r.Body = append(r.Body, '\n')
+	refused("line feed added", verifier, r, v.Time, webhook.ErrSignatureMismatch)
+
+	refused("other secret", newVerifier(t, p, otherSecret(p)), request(v), v.Time, webhook.ErrSignatureMismatch)
+
+	r = request(v)
+	changeSignatureDigit(r.Header)
+	refused("signature digit changed", verifier, r, v.Time, webhook.ErrSignatureMismatch)
+
+	for name := range v.Header {
+		want := missingCause(p, name)
+		if want == nil {
+			continue
+		}
+		r := request(v)
+		r.Header.Del(name)
+		refused(name+" missing", verifier, r, v.Time, want)
+		r = request(v)
+		r.Header.Set(name, "")
+		refused(name+" empty", verifier, r, v.Time, want)
+	}
+	if facts, _ := p.Scheme.Facts(); facts.HasTimestamp {
+		age := p.MaxAge()
+		refused("too old", verifier, request(v), v.Time.Add(age+time.Second), webhook.ErrTimestampTooOld)
+		refused("too new", verifier, request(v), v.Time.Add(-webhook.MaxFuture-time.Second), webhook.ErrTimestampTooNew)
+		for _, age := range []time.Duration{age, -webhook.MaxFuture} {
+			if _, err := verifier.Verify(request(v), v.Time.Add(age)); err != nil {
+				t.Errorf("at an age of exactly %s: %v", age, err)
+			}
+		}
+	}
+}
+
+// missingCause is what must be said of a delivery without the header, nil if
+// the signature does not depend on it.
+func missingCause(p *catalog.Provider, header string) error {
+	switch header = strings.ToLower(header); {
+	case strings.HasPrefix(strings.ToLower(p.Scheme.Signature), "header "+header),
+		strings.Contains(strings.ToLower(p.Scheme.Signature), "|"+header):
+		return webhook.ErrSignatureMissing
+	case strings.EqualFold(p.Scheme.Timestamp, "header "+header):
+		return webhook.ErrTimestampMissing
+	case strings.EqualFold(p.Scheme.DeliveryID, "header "+header) && strings.Contains(p.Scheme.Signed, "{id}"):
+		return webhook.ErrSignatureMismatch
+	default:
+		return nil
+	}
+}
+
+func otherSecret(p *catalog.Provider) string {
+	switch p.Scheme.Key {
+	case webhook.KeyWhsec, webhook.KeyBase64:
+		return "b3RoZXIgc2VjcmV0IG90aGVyIHNlY3JldA=="
+	case webhook.KeyHex:
+		return "00112233445566778899aabbccddeeff"
+	default:
+		return "another secret"
+	}
+}
+
+// changeSignatureDigit changes, in every header, the digits that make up the
+// first long run of hex or base64: that is the signature.
+func changeSignatureDigit(h http.Header) {
+	for name := range h {
+		value := []byte(h.Get(name))
+		run := 0
+		for i, c := range value {
+			if strings.IndexByte("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/", c) < 0 {
+				run = 0
+				continue
+			}
+			if run++; run == 27 {
+				if value[i] == '0' {
+					value[i] = '1'
+				} else {
+					value[i] = '0'
+				}
+				h.Set(name, string(value))
+				break
+			}
+		}
+	}
+}
+
+func request(v catalog.Vector) *webhook.Request {
+	r := &webhook.Request{Method: v.Method, URL: v.URL, Header: http.Header{}, Body: []byte(v.Body)}
+	if r.Method == "" {
+		r.Method = http.MethodPost
+	}
+	for name, value := range v.Header {
+		r.Header.Set(name, value)
+	}
+	return r
+}
+
+func newVerifier(t testing.TB, p *catalog.Provider, secret string) *webhook.Verifier {
+	t.Helper()
+	s, err := webhook.ParseSecret("the one", secret, p.Scheme.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := webhook.NewVerifier(p.Scheme, []webhook.Secret{s}, p.MaxAge(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
