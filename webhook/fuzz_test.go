@@ -102,11 +102,11 @@ func FuzzPlaces(f *testing.F) {
 	f.Add("body #.@this|x", `{"#":{"@this":1}}`)
 	f.Add("form a", "a=%41&b")
 	f.Fuzz(func(t *testing.T, words, body string) {
-		p, err := parsePlace(words)
+		p, err := ParsePlace(words)
 		if err != nil {
 			return
 		}
-		value, err := p.single(&Request{Header: http.Header{}, Query: body, Body: []byte(body)})
+		value, err := p.Value(&Request{Header: http.Header{}, Query: body, Body: []byte(body)})
 		if err == nil && value != "" && p.kind == inForm {
 			fields, _ := url.ParseQuery(body)
 			if len(fields) == 0 {

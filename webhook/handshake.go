@@ -18,9 +18,9 @@ type Handshake struct {
 
 // Responder answers one kind of handshake.
 type Responder struct {
-	when   place
+	when   Place
 	value  string
-	answer place
+	answer Place
 }
 
 // NewResponder compiles h. The error wraps [ErrScheme].
@@ -29,11 +29,11 @@ func NewResponder(h Handshake) (*Responder, error) {
 	if value == "" {
 		return nil, fmt.Errorf("%w: handshake when %q: write a place and its value, such as body type url_verification", ErrScheme, h.When)
 	}
-	when, err := parsePlace(where)
+	when, err := ParsePlace(where)
 	if err != nil {
 		return nil, fmt.Errorf("handshake when: %w", err)
 	}
-	answer, err := parsePlace(strings.TrimSpace(h.Answer))
+	answer, err := ParsePlace(strings.TrimSpace(h.Answer))
 	if err != nil {
 		return nil, fmt.Errorf("handshake answer: %w", err)
 	}
@@ -44,9 +44,9 @@ func NewResponder(h Handshake) (*Responder, error) {
 // handshake. A question without content is not one: an empty answer would only
 // hide the mistake.
 func (h *Responder) Answer(r *Request) (string, bool) {
-	if asked, err := h.when.single(r); err != nil || asked != h.value {
+	if asked, err := h.when.Value(r); err != nil || asked != h.value {
 		return "", false
 	}
-	answer, err := h.answer.single(r)
+	answer, err := h.answer.Value(r)
 	return answer, err == nil && answer != ""
 }

@@ -21,24 +21,25 @@ const (
 	inSignature placeKind = "signature"
 )
 
-// place is where a value travels: "header X-Id", "query sig", "form token",
+// Place is where a value travels: "header X-Id", "query sig", "form token",
 // "body data.id". Names that a provider uses by turns are joined by "|".
-type place struct {
+type Place struct {
 	kind  placeKind
 	names []string // canonical header names, field names, or JSON paths in gjson's syntax
 }
 
-func parsePlace(words string) (place, error) {
+// ParsePlace reads a place. The error wraps [ErrScheme].
+func ParsePlace(words string) (Place, error) {
 	kind, rest, _ := strings.Cut(words, " ")
-	p := place{kind: placeKind(kind)}
+	p := Place{kind: placeKind(kind)}
 	switch p.kind {
 	case inHeader, inQuery, inForm, inBody:
 	default:
-		return place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH", ErrScheme, words)
+		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH", ErrScheme, words)
 	}
 	for name := range strings.SplitSeq(strings.TrimSpace(rest), "|") {
 		if name == "" || strings.ContainsAny(name, " \t\"") || p.kind == inBody && slices.Contains(strings.Split(name, "."), "") {
-			return place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
+			return Place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
 		}
 		switch p.kind {
 		case inHeader:
@@ -52,10 +53,10 @@ func parsePlace(words string) (place, error) {
 }
 
 // inHead reports whether the value is known before the body is read.
-func (p place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
+func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
 
 // values returns every value found, at most one for a body path.
-func (p place) values(r *Request) []string {
+func (p Place) values(r *Request) []string {
 	switch p.kind {
 	case inHeader:
 		if len(p.names) == 1 {
@@ -82,9 +83,9 @@ func (p place) values(r *Request) []string {
 
 var errConflict = errors.New("given more than once, with different values")
 
-// single returns the one value at the place, or "" if there is none. Repeating
-// the same value is harmless.
-func (p place) single(r *Request) (string, error) {
+// Value returns the one value at the place, or "" if there is none, and an
+// error if there are several that differ. Repeating the same value is harmless.
+func (p Place) Value(r *Request) (string, error) {
 	values := p.values(r)
 	if len(values) == 0 {
 		return "", nil

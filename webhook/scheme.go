@@ -67,12 +67,12 @@ type scheme struct {
 	digest    digest
 	key       KeyForm
 	encoding  encoding
-	signature place
+	signature Place
 	format    format
 	signed    template
 	timestamp timestamp
-	id        *place
-	event     *place
+	id        *Place
+	event     *Place
 
 	// strictBody: chosen body fields are signed rather than the body, so that a
 	// second field of the same name could carry an unsigned value past us.
@@ -100,8 +100,8 @@ func (s Scheme) Facts() (Facts, error) {
 		HasID:        c.id != nil,
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
 	}
-	places := []place{c.signature, c.timestamp.place}
-	for _, p := range []*place{c.id, c.event} {
+	places := []Place{c.signature, c.timestamp.place}
+	for _, p := range []*Place{c.id, c.event} {
 		if p != nil {
 			places = append(places, *p)
 		}
@@ -143,7 +143,7 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)
 	}
 	where, written := cutPlace(s.Signature)
-	if c.signature, err = parsePlace(where); err != nil {
+	if c.signature, err = ParsePlace(where); err != nil {
 		return nil, fmt.Errorf("signature: %w", err)
 	}
 	if c.format, err = parseFormat(written); err != nil {
@@ -185,7 +185,7 @@ func (c *scheme) timestampSigned() bool {
 }
 
 // covers reports whether the signature covers the value at p.
-func (c *scheme) covers(p place) bool {
+func (c *scheme) covers(p Place) bool {
 	switch p.kind {
 	case inBody, inForm:
 		if c.signed.uses(segmentBody) {
@@ -210,11 +210,11 @@ func (c *scheme) covers(p place) bool {
 	})
 }
 
-func optionalPlace(word, text string) (*place, error) {
+func optionalPlace(word, text string) (*Place, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no place is a valid answer: the provider sends none
 	}
-	p, err := parsePlace(text)
+	p, err := ParsePlace(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", word, err)
 	}

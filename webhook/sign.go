@@ -38,7 +38,7 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	var fields signedFields
 	if p := s.scheme.id; p != nil {
 		p.set(r, id)
-		if fields.id, err = p.single(r); err != nil {
+		if fields.id, err = p.Value(r); err != nil {
 			return fmt.Errorf("delivery id: %w", err)
 		}
 	}
@@ -57,7 +57,7 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 }
 
 // set writes a value that travels in the head of a request; an empty one is left out.
-func (p place) set(r *Request, value string) {
+func (p Place) set(r *Request, value string) {
 	if value == "" {
 		return
 	}

@@ -98,7 +98,7 @@ func parseSegment(name string) (segment, error) {
 		case "form":
 			return segment{kind: segmentForm, text: argument}, nil
 		case "json":
-			p, err := parsePlace("body " + argument)
+			p, err := ParsePlace("body " + argument)
 			if err != nil {
 				return segment{}, err
 			}
@@ -152,7 +152,7 @@ func (t template) writeTo(m *mac, r *Request, f signedFields) error {
 		case segmentQuery:
 			m.writeString(r.Query)
 		case segmentHeader:
-			value, err := place{kind: inHeader, names: []string{s.text}}.single(r)
+			value, err := Place{kind: inHeader, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: header %s: %w", ErrSignatureMalformed, s.text, err)
 			}
@@ -160,7 +160,7 @@ func (t template) writeTo(m *mac, r *Request, f signedFields) error {
 		case segmentJSON:
 			m.writeString(jsonValue(r.Body, s.text))
 		case segmentForm:
-			value, err := place{kind: inForm, names: []string{s.text}}.single(r)
+			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: form field %s: %w", ErrSignatureMalformed, s.text, err)
 			}

@@ -9,7 +9,7 @@ import (
 
 // timestamp is where a delivery's timestamp travels and how it is written.
 type timestamp struct {
-	place place // kind inSignature: the {timestamp} of the signature's format
+	place Place // kind inSignature: the {timestamp} of the signature's format
 	unit  string
 }
 
@@ -18,7 +18,7 @@ func (t timestamp) exists() bool { return t.place.kind != "" }
 func parseTimestamp(text string, inFormat bool) (timestamp, error) {
 	if text == "" {
 		if inFormat {
-			return timestamp{place: place{kind: inSignature}, unit: "seconds"}, nil
+			return timestamp{place: Place{kind: inSignature}, unit: "seconds"}, nil
 		}
 		return timestamp{}, nil
 	}
@@ -32,7 +32,7 @@ func parseTimestamp(text string, inFormat bool) (timestamp, error) {
 		_, unit, _ = strings.Cut(text, " ")
 	} else {
 		var err error
-		if t.place, err = parsePlace(where); err != nil {
+		if t.place, err = ParsePlace(where); err != nil {
 			return timestamp{}, fmt.Errorf("timestamp: %w", err)
 		}
 	}

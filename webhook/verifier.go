@@ -108,7 +108,7 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 	if t.exists() && (whole || t.place.inHead() || t.place.kind == inSignature && signatureKnown) {
 		text := f.timestamp
 		if t.place.kind != inSignature {
-			if text, err = t.place.single(r); err != nil {
+			if text, err = t.place.Value(r); err != nil {
 				return d, fmt.Errorf("%w: %w", ErrTimestampMalformed, err)
 			}
 		}
@@ -121,7 +121,7 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 		e.fields.timestamp = text
 	}
 	if whole && v.scheme.signed.uses(segmentID) {
-		if e.fields.id, err = v.scheme.id.single(r); err != nil {
+		if e.fields.id, err = v.scheme.id.Value(r); err != nil {
 			return d, fmt.Errorf("%w: delivery id: %w", ErrSignatureMalformed, err)
 		}
 	}
@@ -132,12 +132,12 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 // which of them the application would use, we cannot know.
 func (v *Verifier) identify(r *Request, d *Delivery, whole bool) (err error) {
 	if p := v.scheme.id; p != nil && (whole || p.inHead()) {
-		if d.ID, err = p.single(r); err != nil {
+		if d.ID, err = p.Value(r); err != nil {
 			return fmt.Errorf("%w: delivery id: %w", ErrSignatureMalformed, err)
 		}
 	}
 	if p := v.scheme.event; p != nil && (whole || p.inHead()) {
-		if d.Event, err = p.single(r); err != nil {
+		if d.Event, err = p.Value(r); err != nil {
 			return fmt.Errorf("%w: event type: %w", ErrSignatureMalformed, err)
 		}
 	}

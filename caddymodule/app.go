@@ -1,0 +1,183 @@
+package caddymodule
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hookpass/hookpass/dedup"
+	"github.com/hookpass/hookpass/delivery"
+)
+
+const (
+	appName = "webhooks"
+
+	// defaultMaxBuffered holds 256 bodies of the default largest size.
+	defaultMaxBuffered = 256 << 20
+)
+
+// App holds what all verify_webhook handlers share: the memory of deliveries,
+// the delivery log and the budget of buffered bytes.
+type App struct {
+	// Where deliveries are remembered.
+	Dedup *DedupStore `json:"dedup,omitempty"`
+
+	// Where the log of deliveries goes.
+	DeliveryLog *DeliveryLog `json:"delivery_log,omitempty"`
+
+	// The most bytes of bodies held at once by all endpoints of the process; a
+	// delivery beyond it is told to come again. Default: 256 MiB.
+	MaxBuffered int64 `json:"max_buffered,omitempty"`
+
+	store     *dedup.Memory
+	log       *delivery.Log
+	logKey    string
+	mu        sync.Mutex
+	endpoints map[string]string // configuration by name
+}
+
+// DedupStore is where deliveries are remembered: the process's own memory.
+type DedupStore struct {
+	// Remember deliveries in memory.
+	Memory *MemoryStore `json:"memory,omitempty"`
+}
+
+// MemoryStore remembers deliveries in memory. A reload of the configuration
+// keeps it, a restart does not.
+type MemoryStore struct {
+	// How many deliveries are remembered before the oldest are forgotten.
+	// Default: 1,000,000, which take about 250 MB once they are there.
+	Capacity int `json:"capacity,omitempty"`
+}
+
+// DeliveryLog is the log with one line for each delivery.
+type DeliveryLog struct {
+	// The writer: stdout, stderr (the default), discard, file, net, or any other
+	// of Caddy's log writers. It should not share a file with another log.
+	WriterRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
+}
+
+// Both outlive a configuration: a reload keeps what is remembered, and the lines
+// in the queue.
+var (
+	stores = caddy.NewUsagePool()
+	logs   = caddy.NewUsagePool()
+)
+
+const storeKey = "memory"
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  appName,
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision takes hold of the store and the log, which an earlier configuration
+// may have opened.
+func (a *App) Provision(ctx caddy.Context) error {
+	if err := a.check(); err != nil {
+		return err
+	}
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	if err := a.openLog(ctx); err != nil {
+		return fmt.Errorf("opening the delivery log: %w", err)
+	}
+	store, _, err := stores.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
+		memory, err := dedup.NewMemory(a.capacity())
+		return storeInUse{memory}, err
+	})
+	if err != nil {
+		return fmt.Errorf("opening the dedup store: %w", err)
+	}
+	a.store = store.(storeInUse).Memory
+	return nil
+}
+
+func (a *App) check() error {
+	switch {
+	case a.capacity() < 0:
+		return fmt.Errorf("dedup memory: capacity %d must be positive", a.capacity())
+	case a.MaxBuffered < 0:
+		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)
+	}
+	return nil
+}
+
+func (a *App) capacity() int {
+	if a.Dedup == nil || a.Dedup.Memory == nil {
+		return dedup.DefaultCapacity
+	}
+	return cmp.Or(a.Dedup.Memory.Capacity, dedup.DefaultCapacity)
+}
+
+// Start applies the limits to what the process shares. It does so here and not
+// in Provision, as a configuration that fails to load must change nothing.
+func (a *App) Start() error {
+	buffers.setLimit(cmp.Or(a.MaxBuffered, defaultMaxBuffered))
+	return a.store.SetCapacity(a.capacity())
+}
+
+// Stop does nothing: requests may still be running.
+func (a *App) Stop() error { return nil }
+
+// Cleanup lets go of what Provision took hold of, and only of that: it runs also
+// after a Provision that failed half-way.
+func (a *App) Cleanup() error {
+	if a.store != nil {
+		a.store = nil
+		if _, err := stores.Delete(storeKey); err != nil {
+			return err
+		}
+	}
+	if a.log != nil {
+		a.log = nil
+		if _, err := logs.Delete(a.logKey); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// register makes sure that a name means one endpoint. The same settings may come
+// twice: a site with two addresses has each of its handlers twice.
+func (a *App) register(name, config string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if known, taken := a.endpoints[name]; taken && known != config {
+		return fmt.Errorf("two endpoints are named %s: give one of them another name", name)
+	}
+	if a.endpoints == nil {
+		a.endpoints = map[string]string{}
+	}
+	a.endpoints[name] = config
+	return nil
+}
+
+type storeInUse struct{ *dedup.Memory }
+
+// Destruct closes the store once no configuration uses it. Requests that outlive
+// the server's own grace period are not waited for.
+func (s storeInUse) Destruct() error {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

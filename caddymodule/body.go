@@ -1,0 +1,166 @@
+package caddymodule
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The causes for which a body is refused.
+var (
+	errBodyTooLarge   = errors.New("body too large")
+	errBodyTimeout    = errors.New("body did not arrive in time")
+	errBodyUnreadable = errors.New("body broke off")
+	errOverloaded     = errors.New("budget of buffered bytes spent")
+)
+
+// buffers is the budget of all bodies that the process holds.
+var buffers = newBudget(defaultMaxBuffered)
+
+// budget counts bytes that are held at once.
+type budget struct{ used, limit atomic.Int64 }
+
+func newBudget(limit int64) *budget {
+	b := new(budget)
+	b.setLimit(limit)
+	return b
+}
+
+func (b *budget) setLimit(n int64) { b.limit.Store(n) }
+
+func (b *budget) take(n int64) bool {
+	if b.used.Add(n) <= b.limit.Load() {
+		return true
+	}
+	b.used.Add(-n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.used.Add(-n) }
+
+// firstBuffer is what a body gets before its bytes have arrived, however long
+// the sender says that it is.
+const firstBuffer = 16 << 10
+
+// body is a request's body as far as it was read. Its bytes count against the
+// budget until release.
+type body struct {
+	bytes []byte
+	held  int64
+	whole bool // nothing is left to read
+}
+
+func (b *body) release() {
+	buffers.give(b.held)
+	b.held = 0
+}
+
+// read reads up to limit bytes from r within the given time. Memory is taken as
+// bytes arrive: a sender that only announces a large body costs little.
+func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within time.Duration) error {
+	if r.ContentLength > limit {
+		return fmt.Errorf("%w: %d bytes announced", errBodyTooLarge, r.ContentLength)
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		b.whole = true
+		return nil
+	}
+	control := http.NewResponseController(w)
+	// A writer without deadlines, as in a unit test, has no slow sender either.
+	_ = control.SetReadDeadline(time.Now().Add(within))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+
+	// One byte more than expected: the end shows only to a read with room left.
+	if !b.grow(min(max(r.ContentLength, 0), firstBuffer) + 1) {
+		return errOverloaded
+	}
+	for {
+		n, err := r.Body.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		switch {
+		case int64(len(b.bytes)) > limit:
+			return errBodyTooLarge
+		case errors.Is(err, io.EOF):
+			b.whole = true
+			return nil
+		case err != nil:
+			return readError(err)
+		}
+		if len(b.bytes) == cap(b.bytes) && !b.grow(min(2*int64(cap(b.bytes))+512, limit+1)) {
+			return errOverloaded
+		}
+	}
+}
+
+func (b *body) grow(size int64) bool {
+	if !buffers.take(size) {
+		return false
+	}
+	grown := make([]byte, len(b.bytes), size)
+	copy(grown, b.bytes)
+	buffers.give(b.held)
+	b.bytes, b.held = grown, size
+	return true
+}
+
+func readError(err error) error {
+	var timeout interface{ Timeout() bool }
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("%w: %w", errBodyTimeout, err)
+	case errors.As(err, &tooLarge):
+		return fmt.Errorf("%w: %w", errBodyTooLarge, err)
+	default:
+		return fmt.Errorf("%w: %w", errBodyUnreadable, err)
+	}
+}
+
+// replayable is a whole body that begins anew once it is closed: reverse_proxy
+// closes it behind each attempt and sends the same body with the next.
+type replayable struct {
+	mu    sync.Mutex // the transport may read in a goroutine of its own
+	whole []byte
+	next  int
+}
+
+func (b *replayable) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := copy(p, b.whole[b.next:])
+	b.next += n
+	if n == 0 && len(p) > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (b *replayable) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.next = 0
+	return nil
+}
+
+// restore gives r the bytes that were read, and, as happens in monitor mode
+// only, behind them what was not read.
+func (b *body) restore(r *http.Request) {
+	r.Header.Del("Expect") // it has been answered
+	if !b.whole {
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(b.bytes), r.Body), r.Body}
+		return
+	}
+	// Without all three, a chunked request would stay chunked.
+	r.ContentLength = int64(len(b.bytes))
+	r.TransferEncoding = nil
+	r.Trailer = nil
+	r.Body = &replayable{whole: b.bytes}
+}

@@ -1,0 +1,207 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/hookpass/hookpass/dedup"
+	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// exchange is one request on its way through the handler.
+type exchange struct {
+	h    *VerifyWebhook
+	w    http.ResponseWriter
+	r    *http.Request
+	next caddyhttp.Handler
+	repl *caddy.Replacer
+
+	arrived  time.Time
+	request  webhook.Request
+	body     body
+	delivery webhook.Delivery
+	verified bool
+	record   delivery.Record
+}
+
+func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) *exchange {
+	now := time.Now()
+	x := &exchange{
+		h: h, w: w, r: r, next: next, arrived: now,
+		repl:    r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer),
+		request: h.signedRequest(r),
+		record: delivery.Record{
+			Time:     now,
+			Endpoint: h.settings.name,
+			Provider: h.settings.provider,
+			Mode:     h.settings.mode,
+			Remote:   clientAddress(r),
+		},
+	}
+	stripOwnHeader(r.Header)
+	x.record.RequestID, _ = x.repl.GetString("http.request.uuid")
+	x.repl.Set("http.webhook.provider", h.settings.provider)
+	x.repl.Set("http.webhook.endpoint", h.settings.name)
+	return x
+}
+
+// signedRequest is the request as the sender wrote it: before any rewrite, and
+// before we take header fields away.
+func (h *VerifyWebhook) signedRequest(r *http.Request) webhook.Request {
+	original := *r
+	if before, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		original.Method, original.URL = before.Method, before.URL
+	}
+	return webhook.Request{
+		Method: original.Method,
+		URL:    h.publicURL(r) + original.URL.RequestURI(),
+		Path:   original.URL.EscapedPath(),
+		Query:  original.URL.RawQuery,
+		Header: r.Header,
+	}
+}
+
+// publicURL is the scheme and host under which the sender knows the endpoint.
+// Forwarded fields count only where Caddy trusts the peer: anyone can send them.
+func (h *VerifyWebhook) publicURL(r *http.Request) string {
+	if h.settings.publicURL != "" {
+		return h.settings.publicURL
+	}
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+		if forwarded := r.Header.Get("X-Forwarded-Proto"); forwarded == "http" || forwarded == "https" {
+			scheme = forwarded
+		}
+		if forwarded := r.Header.Get("X-Forwarded-Host"); forwarded != "" {
+			host = forwarded
+		}
+	}
+	return scheme + "://" + host
+}
+
+func clientAddress(r *http.Request) string {
+	if ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ip != "" {
+		return ip
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return host
+}
+
+// timed adds the time that f takes to the time spent on verifying.
+func (x *exchange) timed(f func()) {
+	start := time.Now()
+	f()
+	x.record.Verify += time.Since(start)
+}
+
+// claim asks whether the delivery is the first of its kind. Only a verified one
+// gets here, so that nobody else can occupy an id.
+func (x *exchange) claim() (dedup.Outcome, error) {
+	s := x.h.settings.dedup
+	options := dedup.Options{Window: s.window, Wait: s.wait}
+	if x.h.settings.mode == delivery.ModeMonitor {
+		options.Wait = 0 // monitoring must not slow a copy down
+	}
+	return x.h.app.store.Begin(x.r.Context(), x.dedupID(), options)
+}
+
+// dedupID names the delivery for deduplication.
+func (x *exchange) dedupID() dedup.ID {
+	endpoint, id := x.h.settings.name, ""
+	switch key := x.h.settings.dedup.key; key.kind {
+	case keyContent:
+		digest := sha256.Sum256(x.request.Body)
+		return dedup.NewID(endpoint, keyContent, string(digest[:]))
+	case keyPlace:
+		id, _ = key.place.Value(&x.request) // conflicting values are no id
+	default:
+		id = x.delivery.ID
+	}
+	if id != "" {
+		return dedup.NewID(endpoint, "id", id)
+	}
+	// A delivery without the id is known by what the signature vouches for, so
+	// that leaving out an unsigned id does not let a copy pass.
+	digest := sha256.New()
+	_, _ = io.WriteString(digest, strconv.FormatInt(x.delivery.Timestamp.UnixNano(), 10)+"\n")
+	_, _ = digest.Write(x.request.Body)
+	return dedup.NewID(endpoint, "unnamed", string(digest.Sum(nil)))
+}
+
+// decide notes what became of the delivery, for the log and for placeholders.
+func (x *exchange) decide(verdict delivery.Verdict, reason delivery.Reason) {
+	x.record.Verdict, x.record.Reason = verdict, reason
+	x.repl.Set("http.webhook.verdict", string(verdict))
+	x.repl.Set("http.webhook.reason", string(reason))
+	x.repl.Set("http.webhook.event", x.delivery.Event)
+	x.repl.Set("http.webhook.delivery_id", x.delivery.ID)
+	x.repl.Set("http.webhook.secret", x.delivery.Secret)
+	x.repl.Set("http.webhook.timestamp", timestampText(x.delivery.Timestamp))
+}
+
+func timestampText(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(at.Unix(), 10)
+}
+
+// withhold ends the exchange with respond, or, in monitor mode, lets it go on to
+// the application all the same.
+func (x *exchange) withhold(verdict delivery.Verdict, reason delivery.Reason, respond func() error) error {
+	x.decide(verdict, reason)
+	if x.h.settings.mode == delivery.ModeMonitor {
+		return x.handOver(nil)
+	}
+	return respond()
+}
+
+// refuse ends the exchange of a delivery that did not pass.
+func (x *exchange) refuse(err error) error {
+	refusal := refusalFor(err)
+	return x.withhold(delivery.VerdictRejected, refusal.reason, func() error {
+		return x.error(refusal.status, refusal.says)
+	})
+}
+
+// busy ends the exchange of a copy whose first is still at the application.
+func (x *exchange) busy() error {
+	return x.withhold(delivery.VerdictBusy, "", func() error {
+		return x.error(http.StatusServiceUnavailable, "Another copy is being handled, try again")
+	})
+}
+
+// answer ends the exchange of a genuine delivery that the application need not see.
+func (x *exchange) answer(verdict delivery.Verdict, text string) error {
+	return x.withhold(verdict, "", func() error {
+		contentType := "application/json"
+		if verdict == delivery.VerdictHandshake {
+			contentType = "text/plain; charset=utf-8"
+		}
+		return x.write(http.StatusOK, contentType, text)
+	})
+}
+
+// close ends every exchange, also one that panicked.
+func (x *exchange) close() {
+	x.body.release()
+	r := &x.record
+	r.BodyBytes = int64(len(x.body.bytes))
+	r.DeliveryID, r.Event, r.Secret = x.delivery.ID, x.delivery.Event, x.delivery.Secret
+	if !x.delivery.Timestamp.IsZero() {
+		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true
+	}
+	x.h.app.log.Write(*r)
+	count(r)
+}

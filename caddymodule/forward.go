@@ -1,0 +1,127 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/hookpass/hookpass/dedup"
+	"github.com/hookpass/hookpass/delivery"
+)
+
+// errNoApplication is returned when nothing behind the handler answered. Caddy
+// would answer 200 with an empty body, and the delivery would be lost.
+var errNoApplication = errors.New("nothing behind verify_webhook answered: add reverse_proxy")
+
+// forward lets a verified delivery go to the application.
+func (x *exchange) forward(claim dedup.Claim) error {
+	// Until the application has said otherwise: also a panic ends as failed.
+	x.decide(delivery.VerdictFailed, "")
+	return x.handOver(claim)
+}
+
+// handOver calls the handlers behind this one. The sender hanging up does not
+// cancel them: their outcome counts, and a sender less patient than the
+// application is slow would otherwise never get an event through.
+func (x *exchange) handOver(claim dedup.Claim) error {
+	x.setOwnHeader()
+	x.body.restore(x.r)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), x.h.settings.forward)
+	defer cancel()
+	observer := &observer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w}}
+	observer.answered = func(status int) {
+		if x.record.Verdict == delivery.VerdictFailed && status/100 == 2 {
+			// At the header, before the sender sees a byte of it: a broken
+			// connection does not undo what the application has done.
+			if claim != nil {
+				claim.Commit()
+			}
+			x.decide(delivery.VerdictForwarded, "")
+		}
+	}
+	start := time.Now()
+	defer func() { x.record.Forward, x.record.Status = time.Since(start), observer.status }()
+
+	err := x.next.ServeHTTP(observer, x.r.WithContext(ctx))
+	if err == nil && observer.status == 0 {
+		return caddyhttp.Error(http.StatusBadGateway, errNoApplication)
+	}
+	return err
+}
+
+// observer sees the final status of an answer.
+type observer struct {
+	*caddyhttp.ResponseWriterWrapper
+	status   int
+	answered func(status int)
+}
+
+func (o *observer) WriteHeader(status int) {
+	if o.status == 0 && status >= http.StatusOK { // not an interim answer
+		o.status = status
+		o.answered(status)
+	}
+	o.ResponseWriterWrapper.WriteHeader(status)
+}
+
+func (o *observer) Write(b []byte) (int, error) {
+	o.implicitHeader()
+	return o.ResponseWriterWrapper.Write(b)
+}
+
+func (o *observer) ReadFrom(r io.Reader) (int64, error) {
+	o.implicitHeader()
+	return o.ResponseWriterWrapper.ReadFrom(r)
+}
+
+func (o *observer) implicitHeader() {
+	if o.status == 0 {
+		o.WriteHeader(http.StatusOK)
+	}
+}
+
+const ownPrefix = "Hookpass-"
+
+// stripOwnHeader removes what only we may say. Some applications read an
+// underscore as a dash, so that both spellings go.
+func stripOwnHeader(header http.Header) {
+	for name := range header {
+		dashed := strings.ReplaceAll(name, "_", "-")
+		if len(dashed) >= len(ownPrefix) && strings.EqualFold(dashed[:len(ownPrefix)], ownPrefix) {
+			delete(header, name)
+		}
+	}
+}
+
+func (x *exchange) setOwnHeader() {
+	header := x.r.Header
+	// A field named in Connection is dropped by the next proxy, ours included,
+	// and a webhook upgrades to nothing.
+	for _, name := range []string{"Connection", "Upgrade"} {
+		header.Del(name)
+	}
+	set := func(name, value string) {
+		// What is no header value, or would be refused for its length, is left out.
+		if value != "" && len(value) <= maxHeaderValue && httpguts.ValidHeaderFieldValue(value) {
+			header.Set(ownPrefix+name, value)
+		}
+	}
+	set("Provider", x.h.settings.provider)
+	set("Endpoint", x.h.settings.name)
+	if !x.verified {
+		set("Verified", "none")
+		return
+	}
+	set("Verified", "signature")
+	set("Event", x.delivery.Event)
+	set("Delivery", x.delivery.ID)
+	set("Timestamp", timestampText(x.delivery.Timestamp))
+}
+
+const maxHeaderValue = 1024

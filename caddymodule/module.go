@@ -1,0 +1,250 @@
+// Package caddymodule makes hookpass a part of Caddy: the handler
+// http.handlers.verify_webhook and the app webhooks, which holds what all
+// endpoints share.
+//
+// The logic is in the packages webhook, dedup, catalog and delivery; this one
+// joins them to HTTP. Reading starts at handler.go.
+package caddymodule
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/hookpass/hookpass/webhook"
+)
+
+func init() {
+	caddy.RegisterModule(&VerifyWebhook{})
+	caddy.RegisterModule(&App{})
+}
+
+// VerifyWebhook lets only genuine webhook deliveries pass to the handlers
+// behind it, each of them once. Whatever else arrives is refused, acknowledged
+// or answered here.
+//
+// It sets the placeholders {http.webhook.provider}, .endpoint, .event,
+// .delivery_id, .timestamp, .verdict, .reason and .secret (the label of the
+// secret that matched), and sends the application the header fields
+// Hookpass-Provider, -Endpoint, -Event, -Delivery, -Timestamp (Unix seconds) and
+// -Verified, from which whatever the sender wrote there has been removed.
+type VerifyWebhook struct {
+	// The provider's id in the catalogue, such as stripe. Leave it out and
+	// describe a scheme instead for a sender that the catalogue does not have.
+	Provider string `json:"provider,omitempty"`
+
+	// The endpoint's name in the log, in metrics and as the scope of
+	// deduplication. Default: the provider's id, or custom. Two endpoints may
+	// share a name only if their settings are the same.
+	Name string `json:"name,omitempty"`
+
+	// The secrets, any of which may match. At least one.
+	Secrets []Secret `json:"secret,omitempty"`
+
+	// How deliveries are signed, where no provider is named.
+	Scheme *webhook.Scheme `json:"scheme,omitempty"`
+
+	// How old a signed timestamp may be; it may be as far in the future, up to 5
+	// minutes. Default: the provider's, else 5 minutes. 0 accepts every age, so
+	// that only deduplication stops a replay.
+	Tolerance *caddy.Duration `json:"tolerance,omitempty"`
+
+	// The event types to forward; "*" stands for any run of characters. Others
+	// are acknowledged and not forwarded. Default: all. A delivery without an
+	// event type matches only "*".
+	Events []string `json:"events,omitempty"`
+
+	// The largest body accepted, in bytes. Default: the provider's, else 1 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// How long the body may take to arrive. Default: 10 seconds.
+	ReadTimeout caddy.Duration `json:"read_timeout,omitempty"`
+
+	// enforce (the default), or monitor: nothing is withheld, and the log tells
+	// the verdict that each delivery would have had.
+	Mode string `json:"mode,omitempty"`
+
+	// The scheme and host, and path prefix if any, under which the sender knows
+	// this endpoint, for schemes that sign the URL. Default: the URL as Caddy's
+	// trusted proxies give it.
+	PublicURL string `json:"public_url,omitempty"`
+
+	// The parameters that the provider's scheme needs, by name.
+	With map[string]string `json:"with,omitempty"`
+
+	// How long the application may take to answer, however long the sender
+	// waits. Default: 30 seconds.
+	ForwardTimeout caddy.Duration `json:"forward_timeout,omitempty"`
+
+	// How copies of a delivery are recognised.
+	Dedup *Dedup `json:"dedup,omitempty"`
+
+	settings settings
+	app      *App
+	verifier *webhook.Verifier
+	logger   *zap.Logger
+}
+
+// Dedup is how an endpoint recognises copies of a delivery.
+type Dedup struct {
+	// Forward every verified delivery, copies too.
+	Off bool `json:"off,omitempty"`
+
+	// How long a delivery is remembered after the application has answered it
+	// with 2xx. Default: as long as the provider retries, at least 24 hours.
+	Window caddy.Duration `json:"window,omitempty"`
+
+	// How long a copy waits for the outcome of the one at the application.
+	// Default: 2 seconds. 0: it is told to come again at once.
+	Wait *caddy.Duration `json:"wait,omitempty"`
+
+	// What makes two deliveries the same: "provider" (the default), the id that
+	// the provider documents; "content", the body; "header NAME"; "body JSON.PATH".
+	Key string `json:"key,omitempty"`
+}
+
+// Secret is a shared secret.
+type Secret struct {
+	// The secret as the provider's dashboard shows it. Write {env.NAME} or
+	// {file./absolute/path}: both are read when the configuration is loaded, and
+	// show in no dump of it.
+	Value string `json:"value"`
+
+	// The name under which log and placeholders speak of it. Default: its
+	// position, from 1.
+	Label string `json:"label,omitempty"`
+
+	// Where it stands in the Caddyfile, for error messages. The adapter sets it.
+	Source string `json:"source,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*VerifyWebhook) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.verify_webhook",
+		New: func() caddy.Module { return new(VerifyWebhook) },
+	}
+}
+
+// Provision resolves everything that a request will need: nothing is parsed,
+// looked up or expanded later.
+func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	app, err := ctx.App(appName)
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+
+	if h.settings, err = h.resolve(); err != nil {
+		return fmt.Errorf("endpoint %s: %w", cmp.Or(h.Name, h.Provider, customName), err)
+	}
+	secrets, err := h.resolveSecrets(caddy.NewReplacer())
+	if err != nil {
+		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
+	}
+	h.verifier, err = webhook.NewVerifier(h.settings.scheme, secrets, h.settings.tolerance, h.With)
+	if err != nil {
+		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
+	}
+	config, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if err := h.app.register(h.settings.name, string(config)); err != nil {
+		return err
+	}
+	h.warnOfDroppedHeaders()
+	return nil
+}
+
+// warnOfDroppedHeaders tells of header fields that Caddy removes before any
+// handler sees them.
+func (h *VerifyWebhook) warnOfDroppedHeaders() {
+	facts, err := h.settings.scheme.Facts()
+	if err != nil {
+		return // resolve has compiled the same scheme
+	}
+	for _, name := range facts.Header {
+		if strings.ContainsAny(name, "_.") {
+			h.logger.Warn("Caddy removes header fields with _ or . in their name: "+
+				"allow this one by expected_underscore_headers or expected_dot_headers in the servers option",
+				zap.String("endpoint", h.settings.name), zap.String("header", name))
+		}
+	}
+}
+
+var errSecret = errors.New("secret")
+
+// resolveSecrets reads the secrets' placeholders. No error quotes a secret.
+func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) ([]webhook.Secret, error) {
+	labels := map[string]bool{}
+	var secrets []webhook.Secret
+	for i, s := range h.Secrets {
+		label := cmp.Or(s.Label, fmt.Sprint(i+1))
+		secret, err := s.resolve(repl, label, h.settings.scheme.Key)
+		if err == nil && labels[label] {
+			err = fmt.Errorf("label %q is used twice: give each secret its own", label)
+		}
+		if err != nil {
+			where := ""
+			if s.Source != "" {
+				where = ", at " + s.Source
+			}
+			return nil, fmt.Errorf("%w %d: %w%s", errSecret, i+1, err, where)
+		}
+		labels[label] = true
+		secrets = append(secrets, secret)
+	}
+	if len(secrets) == 0 {
+		return nil, fmt.Errorf("%w missing: write secret {env.NAME}", errSecret)
+	}
+	return secrets, nil
+}
+
+func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm) (webhook.Secret, error) {
+	if strings.Contains(s.Value, "{http.") {
+		// The Caddyfile adapter makes {file.name} a placeholder of the request's
+		// path, which would make the secret whatever the sender chooses.
+		return webhook.Secret{}, errors.New("it holds a placeholder of the request: for a file write {file./absolute/path}")
+	}
+	text, err := repl.ReplaceOrErr(s.Value, true, true)
+	if err != nil {
+		if strings.ContainsAny(s.Value, "{}") {
+			// The placeholder is named, never what stands around it.
+			return webhook.Secret{}, fmt.Errorf("%s resolves to nothing: set it before the start; a literal { is written \\{", placeholderIn(s.Value))
+		}
+		return webhook.Secret{}, err
+	}
+	return webhook.ParseSecret(label, text, form)
+}
+
+// placeholderIn returns the first placeholder in a secret that did not resolve.
+func placeholderIn(value string) string {
+	_, rest, _ := strings.Cut(value, "{")
+	name, _, _ := strings.Cut(rest, "}")
+	if !strings.HasPrefix(name, "env.") && !strings.HasPrefix(name, "file.") {
+		return "a placeholder"
+	}
+	return "{" + name + "}"
+}
+
+const (
+	defaultMaxBody        = 1 << 20
+	defaultReadTimeout    = 10 * time.Second
+	defaultForwardTimeout = 30 * time.Second
+	defaultWait           = 2 * time.Second
+)
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*VerifyWebhook)(nil)
+	_ caddyhttp.MiddlewareHandler = (*VerifyWebhook)(nil)
+)

@@ -1,0 +1,58 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// retryAfter is when a sender may come again, in seconds: by then most copies
+// in flight have ended.
+const retryAfter = "2"
+
+// error answers with a status and one generic sentence, or leaves the answer to
+// the site's handle_errors.
+func (x *exchange) error(status int, says string) error {
+	switch status {
+	case http.StatusServiceUnavailable:
+		x.w.Header().Set("Retry-After", retryAfter)
+	case http.StatusMethodNotAllowed:
+		x.w.Header().Set("Allow", http.MethodPost)
+	}
+	failure := caddyhttp.Error(status, errors.New(says))
+	if x.siteHandles(failure) {
+		return failure
+	}
+	text, err := json.Marshal(map[string]string{"error": says})
+	if err != nil {
+		return err
+	}
+	return x.write(status, "application/json", string(text))
+}
+
+// siteHandles reports whether handle_errors of this site takes the error. The
+// server's error routes are those of all its sites, so they are asked.
+func (x *exchange) siteHandles(failure caddyhttp.HandlerError) bool {
+	server, ok := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.Errors == nil {
+		return false
+	}
+	r := server.Errors.WithError(x.r, failure)
+	for _, route := range server.Errors.Routes {
+		if matched, err := route.MatcherSets.AnyMatchWithError(r); err == nil && matched {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *exchange) write(status int, contentType, text string) error {
+	x.w.Header().Set("Content-Type", contentType)
+	x.w.Header().Set("X-Content-Type-Options", "nosniff") // a handshake's answer is the sender's text
+	x.w.WriteHeader(status)
+	_, err := io.WriteString(x.w, text)
+	return err
+}

@@ -1,0 +1,273 @@
+package caddymodule
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// customName stands in for the provider of an endpoint that describes its own
+// scheme.
+const customName = "custom"
+
+// settings is an endpoint's configuration with all defaults applied.
+type settings struct {
+	name       string
+	provider   string
+	scheme     webhook.Scheme
+	handshakes []*webhook.Responder
+	tolerance  time.Duration // 0: any age
+	events     patterns
+	maxBody    int64
+	read       time.Duration
+	mode       delivery.Mode
+	publicURL  string
+	forward    time.Duration
+	dedup      dedupSettings
+}
+
+type dedupSettings struct {
+	off    bool
+	window time.Duration
+	wait   time.Duration
+	key    dedupKey
+}
+
+// settingError says which word of the configuration is at fault, so that the
+// Caddyfile adapter can tell its line.
+type settingError struct {
+	word string
+	err  error
+}
+
+func (e *settingError) Error() string { return e.word + ": " + e.err.Error() }
+func (e *settingError) Unwrap() error { return e.err }
+
+func wrong(word, format string, args ...any) error {
+	return &settingError{word, fmt.Errorf(format, args...)}
+}
+
+var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// resolve applies the defaults and checks everything but the secrets' values,
+// which the adapter does not know.
+func (h *VerifyWebhook) resolve() (settings, error) {
+	s := settings{
+		name:      cmp.Or(h.Name, h.Provider, customName),
+		provider:  cmp.Or(h.Provider, customName),
+		maxBody:   cmp.Or(h.MaxBody, defaultMaxBody),
+		read:      cmp.Or(time.Duration(h.ReadTimeout), defaultReadTimeout),
+		mode:      cmp.Or(delivery.Mode(h.Mode), delivery.ModeEnforce),
+		forward:   cmp.Or(time.Duration(h.ForwardTimeout), defaultForwardTimeout),
+		tolerance: webhook.DefaultTolerance,
+		publicURL: strings.TrimRight(h.PublicURL, "/"),
+	}
+	window := catalog.MinWindow
+	switch {
+	case h.Provider == "" && h.Scheme == nil:
+		return s, wrong("verify_webhook", "name a provider, such as verify_webhook stripe, or describe a scheme")
+	case h.Provider != "" && h.Scheme != nil:
+		return s, wrong("scheme", "provider %s has its own: leave out one of them", h.Provider)
+	case h.Scheme != nil:
+		s.scheme = *h.Scheme
+	default:
+		p, err := catalog.Lookup(h.Provider)
+		if err != nil {
+			return s, &settingError{"verify_webhook", err}
+		}
+		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
+		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
+		for _, handshake := range p.Handshakes {
+			r, err := webhook.NewResponder(handshake)
+			if err != nil {
+				return s, err
+			}
+			s.handshakes = append(s.handshakes, r)
+		}
+	}
+	if !endpointName.MatchString(s.name) {
+		return s, wrong("name", "%q is not usable: write up to 64 letters, digits, dots, dashes and underscores", s.name)
+	}
+	facts, err := s.scheme.Facts()
+	if err != nil {
+		return s, &settingError{"scheme", err}
+	}
+	if err := h.checkWith(facts.Parameters); err != nil {
+		return s, err
+	}
+	switch {
+	case !facts.HasTimestamp && h.Tolerance != nil:
+		return s, wrong("tolerance", "%s signs no timestamp, so there is none to check: remove it", s.provider)
+	case !facts.HasTimestamp:
+		s.tolerance = 0
+	case h.Tolerance != nil:
+		s.tolerance = time.Duration(*h.Tolerance)
+	}
+	if s.events, err = parsePatterns(h.Events); err != nil {
+		return s, err
+	}
+	if err := h.checkRanges(s); err != nil {
+		return s, err
+	}
+	s.dedup, err = h.resolveDedup(facts, s.tolerance, window)
+	return s, err
+}
+
+func (h *VerifyWebhook) checkRanges(s settings) error {
+	switch {
+	case s.tolerance < 0:
+		return wrong("tolerance", "must not be negative: write a duration such as 5m, or off")
+	case s.maxBody < 0:
+		return wrong("max_body", "must be positive: write a size such as 1MiB")
+	case s.read < 0:
+		return wrong("read_timeout", "must be positive: write a duration such as 10s")
+	case s.forward < 0:
+		return wrong("forward_timeout", "must be positive: write a duration such as 30s")
+	case s.mode != delivery.ModeEnforce && s.mode != delivery.ModeMonitor:
+		return wrong("mode", "%q is unknown: write enforce or monitor", h.Mode)
+	}
+	if h.PublicURL != "" {
+		u, err := url.Parse(h.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			return wrong("public_url", "%q is not usable: write scheme and host, such as https://hooks.example.com", h.PublicURL)
+		}
+	}
+	return nil
+}
+
+func (h *VerifyWebhook) checkWith(parameters []string) error {
+	for name, value := range h.With {
+		switch {
+		case len(parameters) == 0:
+			return wrong("with", "%s takes no parameters: remove %s", cmp.Or(h.Provider, "the scheme"), name)
+		case !slices.Contains(parameters, name):
+			return wrong("with", "%s is unknown: did you mean %s?", name, catalog.Nearest(name, parameters))
+		case value == "":
+			return wrong("with", "%s is empty: write with %s VALUE", name, name)
+		}
+	}
+	for _, name := range parameters {
+		if _, ok := h.With[name]; !ok {
+			return wrong("with", "%s is missing: write with %s VALUE", name, name)
+		}
+	}
+	return nil
+}
+
+func (h *VerifyWebhook) resolveDedup(facts webhook.Facts, tolerance, window time.Duration) (dedupSettings, error) {
+	d := cmp.Or(h.Dedup, &Dedup{})
+	if d.Off {
+		if *d != (Dedup{Off: true}) {
+			return dedupSettings{}, wrong("dedup", "is off: remove its other settings")
+		}
+		return dedupSettings{off: true}, nil
+	}
+	// A copy is accepted from MaxFuture before its timestamp to the tolerance
+	// behind it, so that is how long it must be recognised.
+	accepted := time.Duration(0)
+	if tolerance > 0 {
+		accepted = tolerance + min(tolerance, webhook.MaxFuture)
+	}
+	s := dedupSettings{window: max(window, accepted), wait: defaultWait}
+	if d.Window != 0 {
+		s.window = time.Duration(d.Window)
+	}
+	if d.Wait != nil {
+		s.wait = time.Duration(*d.Wait)
+	}
+	switch {
+	case s.window < 0:
+		return s, wrong("window", "must be positive: write a duration such as 24h")
+	case s.window < accepted:
+		return s, wrong("window", "%s is shorter than the %s for which the tolerance lets a copy through: write at least %[2]s", s.window, accepted)
+	case s.wait < 0:
+		return s, wrong("wait", "must not be negative: write a duration such as 2s")
+	}
+	var err error
+	if s.key, err = parseDedupKey(d.Key); err != nil {
+		return s, err
+	}
+	if s.key.kind == keyProvider && !facts.HasID {
+		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write dedup { key content }, or dedup off")
+	}
+	return s, nil
+}
+
+// dedupKey is what makes two deliveries the same.
+type dedupKey struct {
+	kind  string
+	place webhook.Place
+}
+
+const (
+	keyProvider = "provider"
+	keyContent  = "content"
+	keyPlace    = "place"
+)
+
+func parseDedupKey(text string) (dedupKey, error) {
+	switch text {
+	case "", keyProvider:
+		return dedupKey{kind: keyProvider}, nil
+	case keyContent:
+		return dedupKey{kind: keyContent}, nil
+	}
+	kind, _, _ := strings.Cut(text, " ")
+	if kind != "header" && kind != "body" {
+		return dedupKey{}, wrong("key", "%q is unknown: write provider, content, header NAME or body JSON.PATH", text)
+	}
+	place, err := webhook.ParsePlace(text)
+	if err != nil {
+		return dedupKey{}, &settingError{"key", err}
+	}
+	return dedupKey{keyPlace, place}, nil
+}
+
+// patterns are the event types an endpoint takes; none of them means all.
+type patterns []string
+
+func parsePatterns(words []string) (patterns, error) {
+	for _, word := range words {
+		if word == "" || strings.TrimSpace(word) != word {
+			return nil, &settingError{"events", errors.New("an event type is empty: write one such as task.created, or task.*")}
+		}
+	}
+	return words, nil
+}
+
+func (p patterns) match(event string) bool {
+	return len(p) == 0 || slices.ContainsFunc(p, func(pattern string) bool {
+		return pattern == "*" || event != "" && matchPattern(pattern, event)
+	})
+}
+
+// matchPattern reports whether text is pattern with each * filled in. The
+// leftmost place for each literal is enough: what follows has the more room.
+func matchPattern(pattern, text string) bool {
+	literals := strings.Split(pattern, "*")
+	first, last := literals[0], literals[len(literals)-1]
+	if len(literals) == 1 {
+		return pattern == text
+	}
+	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) {
+		return false
+	}
+	text = text[len(first) : len(text)-len(last)]
+	for _, literal := range literals[1 : len(literals)-1] {
+		_, rest, found := strings.Cut(text, literal)
+		if !found {
+			return false
+		}
+		text = rest
+	}
+	return true
+}
