@@ -13,6 +13,6 @@ func setVersion() {
 	if !ok || caddy.CustomVersion != "" {
 		return // a release sets it at link time
 	}
-	_, caddyVersion := caddy.Version()
-	caddy.CustomVersion = "hookpass " + info.Main.Version + " (Caddy " + caddyVersion + ")"
+	// Caddy writes its own version behind it.
+	caddy.CustomVersion = "hookpass " + info.Main.Version + " on Caddy"
 }
