@@ -1,0 +1,72 @@
+package dedup
+
+import (
+	"sync"
+	"time"
+)
+
+// shardCount spreads the claims over this many locks.
+const shardCount = 64
+
+// table holds, exactly, what the cache cannot be trusted with yet: the claims
+// and the commits that the cache does not show.
+type table [shardCount]shard
+
+// shard is the part of the table for some of the ids.
+//
+// Under its lock the cache may be read and the ring be used, but no other shard
+// be locked and nothing be written to the cache, which may block.
+type shard struct {
+	mu sync.Mutex
+	// claims in flight, and those that ended but have waiters yet to look.
+	claims map[ID]*claim
+	// pending holds the commits that the cache has not shown so far.
+	pending map[ID]commit
+}
+
+func newTable() *table {
+	t := new(table)
+	for i := range t {
+		t[i].claims = make(map[ID]*claim)
+		t[i].pending = make(map[ID]commit)
+	}
+	return t
+}
+
+func (t *table) shard(id ID) *shard {
+	return &t[id[0]%shardCount]
+}
+
+// commit is a success: when it was, and how long it counts.
+type commit struct{ at, window time.Duration }
+
+// left returns how much of the window remains: nothing, if zero or less.
+func (c commit) left(now time.Duration) time.Duration {
+	return c.window - (now - c.at)
+}
+
+// claim is the Claim of a Memory. All but the first three fields are guarded by
+// the lock of the id's shard.
+type claim struct {
+	store  *Memory
+	id     ID
+	window time.Duration
+
+	open    bool          // in flight: neither committed nor aborted
+	waiters int           // copies waiting; one that takes over takes the count over
+	ended   chan struct{} // closed when the claim ends; nil while nobody waits
+}
+
+func (c *claim) Commit() { c.store.end(c, true) }
+
+func (c *claim) Abort() { c.store.end(c, false) }
+
+// done returns the channel to wait on. It needs the shard's lock.
+func (c *claim) done() <-chan struct{} {
+	if c.ended == nil {
+		c.ended = make(chan struct{})
+	}
+	return c.ended
+}
+
+var _ Claim = (*claim)(nil)

@@ -1,0 +1,309 @@
+package dedup
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultCapacity is the number of deliveries that a Memory remembers unless
+// told otherwise: about a quarter of a gigabyte when full.
+const DefaultCapacity = 1_000_000
+
+// A waiting copy holds its body in memory, so their number is limited. Beyond
+// it, Begin answers Busy at once.
+const (
+	maxWaitersPerID = 16
+	maxWaiters      = 1024
+)
+
+// Memory is a Store within one process.
+//
+// A ristretto cache holds what it remembers. That cache shows a new key late
+// and may drop it without a word, which would let a copy through, so an exact
+// table stands before it: a commit stays there until the cache shows it. In
+// between works the settler, in the background: what is asked of a Memory never
+// waits for the cache.
+type Memory struct {
+	epoch   time.Time // commits are dated by the time since then, which no clock change moves
+	table   *table
+	ring    *ring
+	cache   cache
+	settler *settler
+
+	inFlight     atomic.Int64
+	waiters      atomic.Int64
+	evictedEarly atomic.Uint64
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// NewMemory returns a Memory that remembers the newest capacity deliveries.
+// Memory is used as they come, not in advance. The error wraps ErrCapacity if
+// capacity is less than 1.
+func NewMemory(capacity int) (*Memory, error) {
+	if err := checkCapacity(capacity); err != nil {
+		return nil, err
+	}
+	cache, err := newRistrettoCache(unlimited)
+	if err != nil {
+		return nil, err
+	}
+	m := newMemory(capacity, cache)
+	m.settler.start()
+	return m, nil
+}
+
+// newMemory puts the parts together. The settler is not started.
+func newMemory(capacity int, cache cache) *Memory {
+	m := &Memory{
+		epoch:   time.Now(),
+		table:   newTable(),
+		ring:    &ring{capacity: capacity},
+		cache:   cache,
+		closing: make(chan struct{}),
+	}
+	m.settler = newSettler(m)
+	return m
+}
+
+func checkCapacity(n int) error {
+	if n < 1 {
+		return fmt.Errorf("%w, got %d", ErrCapacity, n)
+	}
+	return nil
+}
+
+func (m *Memory) now() time.Duration { return time.Since(m.epoch) }
+
+// Begin implements Store. At most 16 copies of a delivery wait, and 1024 copies
+// altogether.
+func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
+	sh := m.table.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+
+	out, err := m.try(sh, id, o.Window)
+	if err != nil || out.Kind != Busy || o.Wait <= 0 || !m.enter(sh, id) {
+		return out, err
+	}
+	defer m.leave(sh, id)
+
+	ctx, cancel := context.WithTimeout(ctx, o.Wait)
+	defer cancel()
+	for ctx.Err() == nil && err == nil && out.Kind == Busy {
+		done := sh.claims[id].done()
+		sh.mu.Unlock()
+		select {
+		case <-done:
+		case <-ctx.Done():
+		case <-m.closing:
+		}
+		sh.mu.Lock()
+		out, err = m.try(sh, id, o.Window)
+	}
+	return out, err
+}
+
+// try answers from the state of id as it is now. It needs sh locked.
+func (m *Memory) try(sh *shard, id ID, window time.Duration) (Outcome, error) {
+	select {
+	case <-m.closing:
+		return Outcome{}, ErrClosed
+	default:
+	}
+	if at, ok := m.remembered(sh, id, window); ok {
+		return Outcome{Kind: Duplicate, At: m.epoch.Add(at)}, nil
+	}
+	last, ok := sh.claims[id]
+	if ok && last.open {
+		return Outcome{Kind: Busy}, nil
+	}
+	c := &claim{store: m, id: id, window: window, open: true}
+	if ok {
+		c.waiters = last.waiters
+	}
+	sh.claims[id] = c
+	m.inFlight.Add(1)
+	return Outcome{Kind: Forward, Claim: c}, nil
+}
+
+// remembered returns when id was committed, if that is within the window. It
+// needs sh locked, also while it reads the cache: the settler removes a commit
+// from the table, under that lock, when the cache shows it, so it is always in
+// one of the two.
+func (m *Memory) remembered(sh *shard, id ID, window time.Duration) (time.Duration, bool) {
+	now := m.now()
+	if c, ok := sh.pending[id]; ok {
+		return c.at, c.left(now) > 0 && now-c.at < window
+	}
+	at, ok := m.cache.Get(id)
+	return at, ok && now-at < window
+}
+
+// enter counts a copy as waiting for the claim on id, unless there are too
+// many. It needs sh locked.
+func (m *Memory) enter(sh *shard, id ID) bool {
+	c := sh.claims[id]
+	if c.waiters == maxWaitersPerID {
+		return false
+	}
+	if m.waiters.Add(1) > maxWaiters {
+		m.waiters.Add(-1)
+		return false
+	}
+	c.waiters++
+	return true
+}
+
+// leave undoes enter, for the claim that is on id by now. It needs sh locked.
+func (m *Memory) leave(sh *shard, id ID) {
+	m.waiters.Add(-1)
+	c := sh.claims[id]
+	c.waiters--
+	if !c.open && c.waiters == 0 {
+		delete(sh.claims, id)
+	}
+}
+
+// end settles a claim. The commit is in the table and in the ring before any
+// copy can look again; the way into the cache is the settler's.
+func (m *Memory) end(c *claim, success bool) {
+	sh := m.table.shard(c.id)
+	sh.mu.Lock()
+	if !c.open {
+		sh.mu.Unlock()
+		return
+	}
+	c.open = false
+	if c.waiters == 0 {
+		delete(sh.claims, c.id)
+	}
+	overfull := false
+	if success && c.window > 0 {
+		at := m.now()
+		sh.pending[c.id] = commit{at, c.window}
+		overfull = m.ring.push(slot{c.id, at})
+		m.settler.signal()
+	}
+	if c.ended != nil {
+		close(c.ended)
+	}
+	sh.mu.Unlock()
+
+	m.inFlight.Add(-1)
+	if overfull {
+		m.trim()
+	}
+}
+
+// trim forgets the oldest commits beyond the capacity.
+func (m *Memory) trim() {
+	for s, ok := m.ring.overflow(); ok; s, ok = m.ring.overflow() {
+		m.evict(s)
+	}
+}
+
+func (m *Memory) evict(s slot) {
+	sh := m.table.shard(s.id)
+	sh.mu.Lock()
+	c, ok := sh.pending[s.id]
+	pending := ok && c.at == s.at
+	if pending {
+		delete(sh.pending, s.id)
+	}
+	sh.mu.Unlock()
+
+	switch {
+	case !pending:
+		m.settler.forget(s)
+	case c.left(m.now()) > 0:
+		m.evictedEarly.Add(1)
+	}
+}
+
+// SetCapacity changes how many deliveries are remembered. If they are fewer
+// than before, the oldest are forgotten now. The error wraps ErrCapacity if n
+// is less than 1; nothing has changed then.
+func (m *Memory) SetCapacity(n int) error {
+	if err := checkCapacity(n); err != nil {
+		return err
+	}
+	m.ring.resize(n)
+	m.trim()
+	return nil
+}
+
+// Stats is what a Memory counts.
+type Stats struct {
+	// Entries is the number of deliveries remembered. One whose window is over
+	// counts until it is swept, seconds after the last one that is older.
+	Entries int
+	// InFlight is the number of open claims, and Waiters that of copies waiting
+	// for one to end.
+	InFlight, Waiters int
+	// EvictedEarly counts the deliveries that were forgotten before their
+	// window ended, as the capacity was used up. Zero is what one wants.
+	EvictedEarly uint64
+	// EffectiveWindow is how far back the memory reaches: the age of the oldest
+	// delivery. Where EvictedEarly grows, it is the window that the capacity
+	// allows.
+	EffectiveWindow time.Duration
+}
+
+// Stats returns the current numbers. They are read one after the other, while
+// the store works on.
+func (m *Memory) Stats() Stats {
+	s := Stats{
+		InFlight:     int(m.inFlight.Load()),
+		Waiters:      int(m.waiters.Load()),
+		EvictedEarly: m.evictedEarly.Load(),
+	}
+	var oldest time.Duration
+	if s.Entries, oldest = m.ring.span(); s.Entries > 0 {
+		s.EffectiveWindow = m.now() - oldest
+	}
+	return s
+}
+
+// Close implements Store.
+func (m *Memory) Close(ctx context.Context) error {
+	m.closeOnce.Do(func() {
+		close(m.closing)
+		m.closeErr = m.drain(ctx)
+		// From here on nobody reads the cache: a Begin that came before closing
+		// held its shard's lock, which drain has waited for.
+		m.settler.close()
+		m.cache.Close()
+	})
+	return m.closeErr
+}
+
+// drain waits for the claims in flight until ctx ends.
+func (m *Memory) drain(ctx context.Context) error {
+	var open []<-chan struct{}
+	for i := range m.table {
+		sh := &m.table[i]
+		sh.mu.Lock()
+		for _, c := range sh.claims {
+			if c.open {
+				open = append(open, c.done())
+			}
+		}
+		sh.mu.Unlock()
+	}
+	for i, done := range open {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("dedup: closed with up to %d claims in flight: %w", len(open)-i, ctx.Err())
+		}
+	}
+	return nil
+}
+
+var _ Store = (*Memory)(nil)

@@ -1,0 +1,308 @@
+package dedup
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var seeds = flag.Int("seeds", 40, "seeds of the model test for each set-up, and at most for each mutant")
+
+// The model test drives a store with random deliveries, writes down what was
+// forwarded and answered, and checks the history against the promises of Store
+// (see check). Time is synctest's, so "when" is exact.
+
+const (
+	modelWorkers    = 24
+	modelDeliveries = 60 // by each worker
+	modelStep       = 50 * time.Millisecond
+	modelLongest    = 10 * time.Second // the longest window
+)
+
+var (
+	modelWindows = []time.Duration{5 * time.Second, modelLongest}
+	modelWaits   = []time.Duration{0, 2 * modelStep, 2 * time.Second}
+)
+
+// delivery is a copy of a delivery as its sender saw it: what Begin answered,
+// and when. Sequence numbers order what happens at the same time.
+type delivery struct {
+	id ID
+	Options
+	called   int64
+	returned int64
+	from, to time.Duration // when Begin was called, and when it returned
+	gone     bool          // the sender had gone by then
+	outcome  Outcome
+	at       time.Duration // of a duplicate
+	forward  forwarded     // of a forward
+}
+
+// forwarded is what became of a claim.
+type forwarded struct {
+	success bool
+	ending  int64 // before the claim was ended
+	ended   int64 // after
+	at      time.Duration
+}
+
+// model runs one history.
+type model struct {
+	store      Store
+	start      time.Time
+	ids        int
+	seq        atomic.Int64
+	mu         sync.Mutex
+	deliveries []delivery
+}
+
+func (m *model) run(t *testing.T, seed uint64) []delivery {
+	m.start = time.Now()
+	var wg sync.WaitGroup
+	for w := range modelWorkers {
+		rng := rand.New(rand.NewPCG(seed, uint64(w)))
+		wg.Go(func() {
+			for range modelDeliveries {
+				m.deliver(t, rng)
+				pause := time.Duration(rng.IntN(4)) * modelStep
+				if rng.IntN(40) == 0 {
+					pause = modelLongest/2 + time.Duration(rng.IntN(200))*modelStep
+				}
+				time.Sleep(pause)
+			}
+		})
+	}
+	wg.Wait()
+	return m.deliveries
+}
+
+// deliver sends one copy of one delivery.
+func (m *model) deliver(t *testing.T, rng *rand.Rand) {
+	n := rng.IntN(m.ids)
+	if rng.IntN(3) == 0 {
+		n = 0 // a favourite, so that there are more copies than may wait
+	}
+	d := delivery{id: nthID(n), Options: Options{
+		Window: modelWindows[rng.IntN(len(modelWindows))],
+		Wait:   modelWaits[rng.IntN(len(modelWaits))],
+	}}
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if rng.IntN(5) == 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(20))*modelStep)
+	}
+	defer cancel()
+
+	d.called, d.from = m.seq.Add(1), time.Since(m.start)
+	out, err := m.store.Begin(ctx, d.id, d.Options)
+	d.returned, d.to = m.seq.Add(1), time.Since(m.start)
+	if err != nil {
+		t.Errorf("Begin: %v", err)
+		return
+	}
+	d.outcome, d.at, d.gone = out, out.At.Sub(m.start), ctx.Err() != nil
+	if out.Kind == Forward {
+		m.forward(&d, rng)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.deliveries = append(m.deliveries, d)
+}
+
+// forward plays the proxy and the application behind it.
+func (m *model) forward(d *delivery, rng *rand.Rand) {
+	f := &d.forward
+	defer func() { f.ended = m.seq.Add(1) }()
+	defer func() { _ = recover() }()
+	defer d.outcome.Claim.Abort()
+
+	time.Sleep(time.Duration(rng.IntN(8)) * modelStep)
+	what := rng.IntN(10)
+	f.success = what < 5
+	f.ending, f.at = m.seq.Add(1), time.Since(m.start)
+	switch what {
+	case 0: // confused, but the first call counts
+		d.outcome.Claim.Commit()
+		d.outcome.Claim.Abort()
+		d.outcome.Claim.Commit()
+	case 9:
+		panic("the application's connection broke")
+	default:
+		if f.success {
+			d.outcome.Claim.Commit()
+		}
+	}
+}
+
+// check returns how the history breaks the promises of Store, given the
+// capacity. The numbers are those of the invariants below.
+//
+//	I1  One copy of a delivery is in flight at a time.
+//	I2  Within the window of a success there is no forward, as long as fewer
+//	    than capacity commits followed.
+//	I3  A duplicate has a success within the window, at the time it states.
+//	I4  A failure leaves no trace: follows from I3 and I5.
+//	I5  A copy waits, and is busy, only while another one is in flight; busy
+//	    means that it waited as long as it would, that its sender has gone, or
+//	    that too many are waiting.
+func check(history []delivery, capacity int) (broken []string) {
+	report := func(invariant string, d delivery, format string, args ...any) {
+		broken = append(broken, fmt.Sprintf("%s: %v of %x at %v: %s", invariant,
+			d.outcome.Kind, d.id[:2], d.to, fmt.Sprintf(format, args...)))
+	}
+	byID := make(map[ID][]delivery)
+	var commits []delivery
+	for _, d := range history {
+		byID[d.id] = append(byID[d.id], d)
+		if d.forward.success {
+			commits = append(commits, d)
+		}
+	}
+	for _, copies := range byID {
+		var forwards []delivery
+		for _, d := range copies {
+			if d.outcome.Kind == Forward {
+				forwards = append(forwards, d)
+			}
+		}
+		slices.SortFunc(forwards, func(a, b delivery) int { return int(a.returned - b.returned) })
+		for i, f := range forwards {
+			for _, g := range forwards[:i] {
+				if f.returned < g.forward.ending {
+					report("I1", f, "another copy was in flight")
+				}
+				window := min(f.Window, g.Window)
+				if g.forward.success && g.forward.ended < f.returned && f.to-g.forward.at < window &&
+					followers(commits, g, f) < capacity {
+					report("I2", f, "handled %v ago", f.to-g.forward.at)
+				}
+			}
+		}
+		for _, d := range copies {
+			if d.to-d.from > max(d.Wait, 0) {
+				report("I5", d, "waited %v of %v", d.to-d.from, d.Wait)
+			}
+			if free := freeTime(forwards, d); free > 0 {
+				report("I5", d, "waited although the delivery was free for %v", free)
+			}
+			switch d.outcome.Kind {
+			case Duplicate:
+				if !slices.ContainsFunc(forwards, func(f delivery) bool {
+					return f.forward.success && f.forward.ending < d.returned &&
+						f.forward.at == d.at && d.to-d.at < d.Window
+				}) {
+					report("I3", d, "no success at %v", d.at)
+				}
+			case Busy:
+				if !slices.ContainsFunc(forwards, func(f delivery) bool {
+					return f.called < d.returned && f.forward.ended > d.called && f.to <= d.to && d.from <= f.forward.at
+				}) {
+					report("I5", d, "no copy was in flight")
+				}
+				if d.to-d.from < d.Wait && !d.gone && waiting(copies, d) < maxWaitersPerID {
+					report("I5", d, "waited %v of %v", d.to-d.from, d.Wait)
+				}
+			}
+		}
+	}
+	return broken
+}
+
+// followers counts the commits that may have come between the success of first
+// and the forward of second.
+func followers(commits []delivery, first, second delivery) (n int) {
+	for _, c := range commits {
+		if c.called != first.called && c.forward.ended > first.forward.ending && c.forward.ending < second.returned {
+			n++
+		}
+	}
+	return n
+}
+
+// waiting counts the other copies that may have been waiting when d returned.
+func waiting(copies []delivery, d delivery) (n int) {
+	for _, other := range copies {
+		if other.called != d.called && other.Wait > 0 && other.called < d.returned && other.returned > d.called {
+			n++
+		}
+	}
+	return n
+}
+
+// freeTime returns for how long no other copy was in flight while d waited. The
+// forwards come in the order in which they began.
+func freeTime(forwards []delivery, d delivery) (free time.Duration) {
+	covered := d.from
+	for _, f := range forwards {
+		if f.called == d.called || f.forward.at < covered {
+			continue
+		}
+		if f.to >= d.to {
+			break
+		}
+		free += max(f.to-covered, 0)
+		covered = f.forward.at
+	}
+	return free + max(d.to-covered, 0)
+}
+
+// setUps are the circumstances under which a Memory must keep its promises.
+var setUps = []struct {
+	name     string
+	capacity int
+	cache    func(t *testing.T, rng *rand.Rand) cache
+}{
+	{"ristretto", DefaultCapacity, func(t *testing.T, _ *rand.Rand) cache {
+		return mustRistretto(t, unlimited)
+	}},
+	{"hostile cache", DefaultCapacity, func(t *testing.T, rng *rand.Rand) cache {
+		return hostile{mustRistretto(t, unlimited), rng}
+	}},
+	{"cache that keeps nothing", DefaultCapacity, func(*testing.T, *rand.Rand) cache {
+		return keepsNothing{}
+	}},
+	{"ristretto, capacity 6", 6, func(t *testing.T, _ *rand.Rand) cache {
+		return mustRistretto(t, unlimited)
+	}},
+	{"hostile cache, capacity 6", 6, func(t *testing.T, rng *rand.Rand) cache {
+		return hostile{mustRistretto(t, unlimited), rng}
+	}},
+}
+
+func TestModel(t *testing.T) {
+	for _, setUp := range setUps {
+		t.Run(setUp.name, func(t *testing.T) {
+			var counts [Busy + 1]int
+			for seed := range uint64(*seeds) {
+				synctest.Test(t, func(t *testing.T) {
+					rng := rand.New(rand.NewPCG(seed, 1<<32))
+					m := startTestMemory(t, newMemory(setUp.capacity, setUp.cache(t, rng)))
+					history := (&model{store: m, ids: 16}).run(t, seed)
+					for _, violation := range check(history, setUp.capacity) {
+						t.Errorf("seed %d: %s", seed, violation)
+					}
+					for _, d := range history {
+						counts[d.outcome.Kind]++
+					}
+					time.Sleep(modelLongest + 2*sweepEvery)
+					s := m.Stats()
+					s.EvictedEarly = 0
+					if pending, held := m.pendingCommits(), m.claimsHeld(); s != (Stats{}) || pending+held > 0 {
+						t.Errorf("seed %d: left after the last window: %+v, %d pending, %d claims", seed, s, pending, held)
+					}
+				})
+				if t.Failed() {
+					return
+				}
+			}
+			t.Logf("%d seeds: %d forwards, %d duplicates, %d busy, none out of order",
+				*seeds, counts[Forward], counts[Duplicate], counts[Busy])
+		})
+	}
+}
