@@ -423,6 +423,9 @@ func TestFloodLosesNothing(t *testing.T) {
 			commitAll(t, m, commits+i, commits+i+1, o)
 			time.Sleep(10 * time.Millisecond)
 		}
+		if n := m.Stats().Entries; n != 1000 {
+			t.Errorf("%d entries, want the 1000 new ones", n)
+		}
 		for i := range 1000 {
 			wantKind(t, begin(t, m, nthID(commits+i), o), Duplicate)
 		}

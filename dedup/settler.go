@@ -17,9 +17,10 @@ const (
 	retryMin = time.Millisecond
 	retryMax = time.Second
 
-	// sweepEvery is how often slots whose window is over leave the ring, a batch
-	// at a time.
+	// Slots whose window is over leave the ring every sweepEvery, in batches with
+	// sweepPause between them for commits to settle.
 	sweepEvery = time.Second
+	sweepPause = 10 * time.Millisecond
 )
 
 // settler moves commits from the table into the cache, in one goroutine, which
@@ -79,7 +80,7 @@ func (s *settler) forget(e slot) {
 
 func (s *settler) run() {
 	defer close(s.done)
-	sweep := time.NewTicker(sweepEvery)
+	sweep := time.NewTimer(sweepEvery)
 	defer sweep.Stop()
 
 	pause := retryMin
@@ -104,7 +105,11 @@ func (s *settler) run() {
 				pause = retryMin
 			}
 		case <-sweep.C:
-			s.sweep()
+			if s.sweep() {
+				sweep.Reset(sweepPause)
+			} else {
+				sweep.Reset(sweepEvery)
+			}
 		}
 		if retry == nil && len(s.unseen) > 0 {
 			retry = time.After(pause)
@@ -187,23 +192,25 @@ func (s *settler) discard(e slot) (shown bool) {
 	return ok
 }
 
-// sweep removes the oldest slots from the ring as long as their window is over:
-// they are neither in the table nor in the cache.
-func (s *settler) sweep() {
+// sweep removes a batch of the oldest slots from the ring, as long as their
+// window is over: they are neither in the table nor in the cache. It reports
+// whether there may be more.
+func (s *settler) sweep() (more bool) {
 	for range batchSize {
 		e, ok := s.store.ring.settled()
 		if !ok {
-			return
+			return false
 		}
 		if _, ok := s.pending(e); ok {
-			return
+			return false
 		}
 		if at, ok := s.cache.Get(e.id); ok && at == e.at {
-			return
+			return false
 		}
 		s.store.ring.drop(e)
 		s.discard(e)
 	}
+	return true
 }
 
 // pending returns the commit if it is in the table.
