@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+func init() {
+	s := &send{input: os.Stdin, output: os.Stdout, now: time.Now}
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "send",
+		Usage: "<provider> --secret <text> --to <url> [--event <type>] [--id <id>] [--data <json>] [--forge] [--stale] [--repeat <times>] [--print curl]",
+		Short: "Sends a signed test delivery",
+		Long: `
+Builds a delivery as the provider would, signs it with the endpoint's secret,
+posts it, and prints what came back:
+
+	hookpass send saltare --secret development-secret-saltare \
+		--event task.created --data '{"data":{"title":"Café"}}' \
+		--to http://localhost:8080/webhooks/saltare
+
+Where the provider writes the delivery id or the event type into the body, they
+are added to --data unless it has them; nothing else of it is changed. A body of
+another --header 'Content-Type: …' is sent as it is.
+
+--forge, --stale and --repeat make the deliveries that a gatekeeper exists for.
+
+The exit code is 0 if every answer was 2xx, else 1.
+`,
+		Flags: s.flags(),
+		Func: func(flags caddycmd.Flags) (int, error) {
+			if err := s.run(flags.Args()); err != nil {
+				return caddy.ExitCodeFailedStartup, err
+			}
+			return caddy.ExitCodeSuccess, nil
+		},
+	})
+}
+
+// errRefused is returned when an answer was not 2xx.
+var errRefused = errors.New("the endpoint answered otherwise than 2xx")
+
+const (
+	sendTimeout = time.Minute // twice what an endpoint gives its application by default
+	maxAnswer   = 1 << 20     // bytes of an answer that are printed
+)
+
+// run sends the deliveries that the flags describe; args is what is no flag.
+func (s *send) run(args []string) error {
+	d, err := s.draft(args)
+	if err != nil {
+		return err
+	}
+	refused := 0
+	for range s.repeat {
+		r, err := d.sign(s.now())
+		if err != nil {
+			return err
+		}
+		if s.print != "" {
+			if err := printCurl(s.output, r, d.body); err != nil {
+				return fmt.Errorf("--print curl: %w", err)
+			}
+			continue
+		}
+		status, err := s.post(r)
+		if err != nil {
+			return err
+		}
+		if status/100 != 2 {
+			refused++
+		}
+	}
+	if refused > 0 {
+		return fmt.Errorf("%w: %d of %d", errRefused, refused, s.repeat)
+	}
+	return nil
+}
+
+// post sends r and prints the exchange in the manner of "curl -v".
+func (s *send) post(r *http.Request) (status int, err error) {
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "> %s %s\n", r.Method, r.URL)
+	for name, value := range fields(r.Header) {
+		fmt.Fprintf(&text, "> %s: %s\n", name, value)
+	}
+	client := http.Client{
+		Timeout: sendTimeout,
+		// A provider takes a redirect for a failure.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answer, err := client.Do(r)
+	if err == nil {
+		defer answer.Body.Close()
+		fmt.Fprintf(&text, "< %s %s\n", answer.Proto, answer.Status)
+		_, err = text.ReadFrom(io.LimitReader(answer.Body, maxAnswer))
+		status = answer.StatusCode
+	}
+	if err != nil {
+		err = fmt.Errorf("--to: %w", err)
+	}
+	_, printed := fmt.Fprintf(s.output, "%s\n\n", bytes.TrimRight(text.Bytes(), "\r\n"))
+	return status, errors.Join(err, printed)
+}

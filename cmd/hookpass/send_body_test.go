@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hookpass/hookpass/webhook"
+)
+
+func TestOnlyWhatIsMissingIsAddedToTheBody(t *testing.T) {
+	for _, tt := range []struct {
+		name, id, event, data, want string
+	}{
+		{"both", "body id", "body type", `{"a":1}`, `{"type":"e","id":"d","a":1}`},
+		{"to an empty object", "body id", "", `{}`, `{"id":"d"}`},
+		{"to an empty object with blanks", "body id", "", " {\r\n\t} \n", " {\"id\":\"d\"\r\n\t} \n"},
+		{"nothing, as both are there", "body id", "body type", `{"type":"x", "id" : 7}`, `{"type":"x", "id" : 7}`},
+		{"nothing, as one is in a header", "header X-Id", "body type", "{ \"type\":\"x\"}\n", "{ \"type\":\"x\"}\n"},
+		{"nothing, as the scheme has neither", "", "", `no JSON`, `no JSON`},
+		{"nothing, as another of its names is there", "body id|event_id", "", `{"event_id":"x"}`, `{"event_id":"x"}`},
+		{"the first of its names", "body id|event_id", "", `{"a":1}`, `{"id":"d","a":1}`},
+		{"into an object that is there", "", "body event.type", `{"a":{"type":"no"},"event" : { "x":[1]}}`, `{"a":{"type":"no"},"event" : {"type":"e", "x":[1]}}`},
+		{"into objects that are not", "", "body a.b.c", `{"b":1}`, `{"a":{"b":{"c":"e"}},"b":1}`},
+		{"into objects of which one is", "", "body a.b.c", `{"a":{}}`, `{"a":{"b":{"c":"e"}}}`},
+		{"under a name with signs", "", "body a*.x#y", `{"ab":{"x#y":1}}`, `{"a*":{"x#y":"e"},"ab":{"x#y":1}}`},
+		{"beside numbers and escapes as they are", "body id", "", "{\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n", "{\"id\":\"d\",\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body, err := bodyOf(tt.id, tt.event, "--data", tt.data)
+			if err != nil || body != tt.want {
+				t.Errorf("got %s, %v; want %s", body, err, tt.want)
+			}
+		})
+	}
+}
+
+// bodyOf returns the body for a scheme with the id and the event at these places.
+func bodyOf(id, event string, flags ...string) (string, error) {
+	s := &send{input: strings.NewReader(`{"from":"standard input"}`)}
+	if err := s.flags().Parse(flags); err != nil {
+		return "", err
+	}
+	d := &draft{id: "d", event: "e", header: map[string][]string{"Content-Type": {jsonType}}}
+	if s.header.Get("Content-Type") != "" {
+		d.header = s.header
+	}
+	body, err := s.body(webhook.Scheme{DeliveryID: id, EventType: event}, d)
+	return string(body), err
+}
+
+func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
+	for _, tt := range []struct {
+		name, id, event, data, says string
+	}{
+		{"no JSON", "body id", "", `{id:1}`, "--id: it belongs to id of the body, but --data is not a JSON object"},
+		{"an array", "", "body type", `[]`, "--event: it belongs to type of the body, but --data is not a JSON object"},
+		{"nothing", "body id", "", ``, "not a JSON object"},
+		{"a text in the way", "", "body event.type", `{"event":"x"}`, `--event: it belongs to event.type of the body, but --data has "x" at event`},
+		{"an array in the way", "", "body a.0.b", `{"a":[]}`, `--data has [] at a`},
+		{"null in the place", "body id", "", `{"id":null}`, `--data has null at id`},
+		{"an object in the place", "body id", "", `{"id":{"x":1}}`, `--data has {"x":1} at id`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if body, err := bodyOf(tt.id, tt.event, "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %s, %v; want %s", body, err, tt.says)
+			}
+		})
+	}
+}
+
+func TestAFlagThatContradictsTheBodyIsAnError(t *testing.T) {
+	_, err := bodyOf("body id", "", "--id", "d", "--data", `{"id":"other"}`)
+	if err == nil || !strings.Contains(err.Error(), `--id: --data has "other" for it, at id: leave out one`) {
+		t.Errorf("got %v", err)
+	}
+	if body, err := bodyOf("body id", "", "--id", "d", "--data", `{"id":"d"}`); err != nil || body != `{"id":"d"}` {
+		t.Errorf("the same id twice: %s, %v", body, err)
+	}
+}
+
+func TestABodyThatIsNotJSONIsSentAsItIs(t *testing.T) {
+	const form = "command=%2Fdeploy&text=it's"
+	body, err := bodyOf("body event_id", "body event.type", "--header", "content-type: application/x-www-form-urlencoded", "--data", form)
+	if err != nil || body != form {
+		t.Errorf("got %s, %v", body, err)
+	}
+}
+
+func TestTheBodyComesFromAFlagAFileOrStandardInput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "body.json")
+	if err := os.WriteFile(path, []byte("{\"from\":\"file\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for data, want := range map[string]string{
+		`{"from":"flag"}`: `{"from":"flag"}`,
+		"@" + path:        "{\"from\":\"file\"}\n",
+		"-":               `{"from":"standard input"}`,
+	} {
+		if body, err := bodyOf("", "", "--data", data); err != nil || body != want {
+			t.Errorf("%s: got %s, %v; want %s", data, body, err, want)
+		}
+	}
+	if _, err := bodyOf("", "", "--data", "@"+path+".none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
