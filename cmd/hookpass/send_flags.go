@@ -92,14 +92,19 @@ func (s *send) check(provider *catalog.Provider) error {
 	case s.stale && provider.MaxAge() == 0:
 		return fmt.Errorf("--stale: %s signs no timestamp, so that its deliveries never are: leave it out", provider.ID)
 	}
+	known := slices.Sorted(maps.Keys(provider.With))
 	for name := range s.with {
-		if _, ok := provider.With[name]; ok {
-			continue
-		}
-		if len(provider.With) == 0 {
+		switch {
+		case len(known) == 0:
 			return fmt.Errorf("--with %s: %s takes no parameters: leave it out", name, provider.ID)
+		case !slices.Contains(known, name):
+			return fmt.Errorf("--with %s: did you mean %s?", name, catalog.Nearest(name, known))
 		}
-		return fmt.Errorf("--with %s: did you mean %s?", name, catalog.Nearest(name, slices.Sorted(maps.Keys(provider.With))))
+	}
+	for _, name := range known {
+		if s.with[name] == "" {
+			return fmt.Errorf("--with %s=VALUE is missing: %s", name, provider.With[name])
+		}
 	}
 	return nil
 }

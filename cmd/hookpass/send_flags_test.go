@@ -54,11 +54,22 @@ func TestMistakesAreNamedBeforeAnythingIsSent(t *testing.T) {
 	}
 }
 
-func TestAMisspeltParameterIsNamedWithTheNearest(t *testing.T) {
-	s := &send{repeat: 1, with: map[string]string{"acount": "x"}}
-	err := s.check(&catalog.Provider{ID: "acme", With: map[string]string{"account": "The account.", "zone": "The zone."}})
-	if err == nil || !strings.Contains(err.Error(), "--with acount: did you mean account?") {
-		t.Errorf("got %v", err)
+func TestAParameterOfTheProviderIsAskedForByItsName(t *testing.T) {
+	provider := &catalog.Provider{ID: "acme", With: map[string]string{"account": "The account's number.", "zone": "The zone."}}
+	for _, tt := range []struct {
+		name string
+		with map[string]string
+		says string
+	}{
+		{"misspelt", map[string]string{"acount": "x"}, "--with acount: did you mean account?"},
+		{"missing", map[string]string{"zone": "x"}, "--with account=VALUE is missing: The account's number."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := &send{repeat: 1, with: tt.with}
+			if err := s.check(provider); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want %s", err, tt.says)
+			}
+		})
 	}
 }
 
