@@ -82,13 +82,14 @@ type Options struct {
 type Kind uint8
 
 const (
-	// Forward: the delivery is the caller's to forward, under Outcome.Claim.
+	// Forward means that the delivery is the caller's to forward, under
+	// Outcome.Claim.
 	Forward Kind = iota + 1
-	// Duplicate: the delivery was handled with success, at Outcome.At.
+	// Duplicate means that it was handled with success, at Outcome.At.
 	Duplicate
-	// Busy: another copy is in flight and its outcome is not known. Either the
-	// wait ended (or ctx did), or too many copies are waiting already. The
-	// sender should try again later.
+	// Busy means that another copy is in flight and its outcome not known:
+	// either the wait ended (or ctx did), or too many copies are waiting
+	// already. The sender should try again later.
 	Busy
 )
 

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-var seeds = flag.Int("seeds", 40, "seeds of the model test for each set-up, and at most for each mutant")
+var seeds = flag.Int("seeds", 30, "seeds of the model test for each set-up, and at most for each mutant")
 
 // The model test drives a store with random deliveries, writes down what was
 // forwarded and answered, and checks the history against the promises of Store
