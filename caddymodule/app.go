@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -34,9 +35,14 @@ type App struct {
 	// delivery beyond it is told to come again. Default: 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
-	store     *dedup.Memory
-	log       *delivery.Log
-	logKey    string
+	store *dedup.Memory
+	log   *delivery.Log
+
+	// users are this configuration, until its Cleanup, and the requests it runs.
+	// Caddy cleans up while they still run, and the last one out lets go.
+	users  atomic.Int64
+	logKey string
+
 	mu        sync.Mutex
 	endpoints map[string]string // configuration by name
 }
@@ -82,6 +88,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision takes hold of the store and the log, which an earlier configuration
 // may have opened.
 func (a *App) Provision(ctx caddy.Context) error {
+	a.users.Store(1)
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -129,22 +136,37 @@ func (a *App) Start() error {
 // Stop does nothing: requests may still be running.
 func (a *App) Stop() error { return nil }
 
-// Cleanup lets go of what Provision took hold of, and only of that: it runs also
-// after a Provision that failed half-way.
-func (a *App) Cleanup() error {
-	if a.store != nil {
-		a.store = nil
-		if _, err := stores.Delete(storeKey); err != nil {
-			return err
+// Cleanup ends the configuration's own use of what Provision took hold of.
+func (a *App) Cleanup() error { return a.leave() }
+
+// enter keeps store and log open until leave. It reports false if they may be
+// closed already, which then refuse what they are given.
+func (a *App) enter() bool {
+	for {
+		n := a.users.Load()
+		if n == 0 {
+			return false
 		}
+		if a.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (a *App) leave() error {
+	if a.users.Add(-1) > 0 {
+		return nil
+	}
+	// Only what was taken: Cleanup runs also after a Provision that failed, and
+	// the running configuration has its own share.
+	var errs [2]error
+	if a.store != nil {
+		_, errs[0] = stores.Delete(storeKey)
 	}
 	if a.log != nil {
-		a.log = nil
-		if _, err := logs.Delete(a.logKey); err != nil {
-			return err
-		}
+		_, errs[1] = logs.Delete(a.logKey)
 	}
-	return nil
+	return errors.Join(errs[:]...)
 }
 
 // register makes sure that a name means one endpoint. The same settings may come

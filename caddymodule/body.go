@@ -70,11 +70,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within 
 		b.whole = true
 		return nil
 	}
-	control := http.NewResponseController(w)
-	// A writer without deadlines, as in a unit test, has no slow sender either.
-	_ = control.SetReadDeadline(time.Now().Add(within))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-
+	setReadDeadline(w, time.Now().Add(within))
 	// One byte more than expected: the end shows only to a read with room left.
 	if !b.grow(min(max(r.ContentLength, 0), firstBuffer) + 1) {
 		return errOverloaded
@@ -87,6 +83,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within 
 			return errBodyTooLarge
 		case errors.Is(err, io.EOF):
 			b.whole = true
+			setReadDeadline(w, time.Time{})
 			return nil
 		case err != nil:
 			return readError(err)
@@ -106,6 +103,12 @@ func (b *body) grow(size int64) bool {
 	buffers.give(b.held)
 	b.bytes, b.held = grown, size
 	return true
+}
+
+// setReadDeadline bounds reading from the sender; the zero time does not. Where
+// the writer knows no deadlines there is no connection to wait on either.
+func setReadDeadline(w http.ResponseWriter, at time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(at)
 }
 
 func readError(err error) error {
@@ -149,9 +152,10 @@ func (b *replayable) Close() error {
 
 // restore gives r the bytes that were read, and, as happens in monitor mode
 // only, behind them what was not read.
-func (b *body) restore(r *http.Request) {
+func (b *body) restore(w http.ResponseWriter, r *http.Request) {
 	r.Header.Del("Expect") // it has been answered
 	if !b.whole {
+		setReadDeadline(w, time.Time{})
 		r.Body = struct {
 			io.Reader
 			io.Closer

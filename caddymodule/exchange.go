@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/hookpass/hookpass/dedup"
 	"github.com/hookpass/hookpass/delivery"
@@ -30,6 +31,7 @@ type exchange struct {
 	delivery webhook.Delivery
 	verified bool
 	record   delivery.Record
+	entered  bool
 }
 
 func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) *exchange {
@@ -46,6 +48,7 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 			Remote:   clientAddress(r),
 		},
 	}
+	x.entered = h.app.enter()
 	stripOwnHeader(r.Header)
 	x.record.RequestID, _ = x.repl.GetString("http.request.uuid")
 	x.repl.Set("http.webhook.provider", h.settings.provider)
@@ -204,4 +207,9 @@ func (x *exchange) close() {
 	}
 	x.h.app.log.Write(*r)
 	count(r)
+	if x.entered {
+		if err := x.h.app.leave(); err != nil {
+			x.h.logger.Error("closing what an old configuration used", zap.Error(err))
+		}
+	}
 }

@@ -31,7 +31,7 @@ func (x *exchange) forward(claim dedup.Claim) error {
 // application is slow would otherwise never get an event through.
 func (x *exchange) handOver(claim dedup.Claim) error {
 	x.setOwnHeader()
-	x.body.restore(x.r)
+	x.body.restore(x.w, x.r)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), x.h.settings.forward)
 	defer cancel()
 	observer := &observer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w}}

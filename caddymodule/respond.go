@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -21,6 +22,14 @@ func (x *exchange) error(status int, says string) error {
 		x.w.Header().Set("Retry-After", retryAfter)
 	case http.StatusMethodNotAllowed:
 		x.w.Header().Set("Allow", http.MethodPost)
+	}
+	if !x.body.whole && x.r.ProtoMajor == 1 && x.r.ContentLength != 0 {
+		// Else net/http reads on before it answers, as it does not know Caddy's
+		// wrapper of the body (golang.org/issue/15527): a forger who sends no
+		// more could hold the connection, and one who asked first ("Expect:
+		// 100-continue") would be told to go on.
+		x.w.Header().Set("Connection", "close")
+		setReadDeadline(x.w, time.Now())
 	}
 	failure := caddyhttp.Error(status, errors.New(says))
 	if x.siteHandles(failure) {

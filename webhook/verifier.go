@@ -72,7 +72,8 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 		}
 	}
 	d.Secret = label
-	return d, v.identify(r, &d, true)
+	err = v.identify(r, &d, true)
+	return d, err
 }
 
 // match tries every secret against every signature. All secrets are tried even
