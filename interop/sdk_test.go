@@ -1,0 +1,183 @@
+package interop
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sdk is a provider's official SDK, or what stands in for it in sdk.mjs.
+type sdk struct {
+	name, provider string
+	secret, other  string
+	signature      string   // the header field with the signature
+	signs          bool     // it can sign, too
+	flags          []string // what "hookpass send" needs beyond the usual
+
+	// What it says of a signature that does not match, and of a time that is too
+	// long ago; empty if the provider signs no time.
+	saysMismatch, saysTooOld string
+}
+
+var sdks = []sdk{
+	{
+		name: "stripe", provider: "stripe", signature: "Stripe-Signature", signs: true,
+		secret: "whsec_test_4eC39HqLyjWDarjtT1zdp7dc", other: "whsec_test_another",
+		saysMismatch: "No signatures found matching", saysTooOld: "Timestamp outside the tolerance zone",
+	},
+	{
+		name: "octokit", provider: "github", signature: "X-Hub-Signature-256", signs: true,
+		secret: "It's a Secret to Everybody", other: "another secret",
+		saysMismatch: "does not match",
+	},
+	{
+		name: "standardwebhooks", provider: "standard-webhooks", signature: "Webhook-Signature", signs: true,
+		secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", other: "whsec_YW5vdGhlciBzZWNyZXQgYW5vdGhlciBzZWM=",
+		saysMismatch: "No matching signature found", saysTooOld: "Message timestamp too old",
+	},
+	{
+		name: "svix", provider: "standard-webhooks", signature: "Webhook-Signature", signs: true,
+		secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", other: "whsec_YW5vdGhlciBzZWNyZXQgYW5vdGhlciBzZWM=",
+		saysMismatch: "No matching signature found", saysTooOld: "Message timestamp too old",
+	},
+	{
+		name: "slack", provider: "slack", signature: "X-Slack-Signature",
+		secret: "8f742231b10e8888abcd99yyyzzz85a5", other: "another secret",
+		saysMismatch: "signature mismatch", saysTooOld: "request is stale",
+	},
+	{
+		name: "shopify", provider: "shopify", signature: "X-Shopify-Hmac-Sha256",
+		secret: "shpss_example_client_secret", other: "another secret",
+		flags:        []string{"--header", "X-Shopify-Shop-Domain: test.myshopify.com", "--header", "X-Shopify-API-Version: 2026-07"},
+		saysMismatch: "invalid_hmac",
+	},
+	{
+		name: "saltare", provider: "saltare", signature: "X-Saltare-Signature", signs: true,
+		secret: "saltare-example-secret", other: "another secret",
+		saysMismatch: "does not match", saysTooOld: "too old",
+	},
+	{
+		name: "sally", provider: "sally", signature: "X-Sally-Signature", signs: true,
+		secret: "sally-example-secret", other: "another secret",
+		saysMismatch: "does not match", saysTooOld: "too old",
+	},
+}
+
+// sign has the SDK sign a delivery at the given time. Its id and event stand in
+// the body under the names that the providers have for them.
+func (l *lab) sign(t *testing.T, s sdk, secret, body string, at time.Time) delivery {
+	t.Helper()
+	id := newID()
+	body = strings.Replace(body, "{", fmt.Sprintf(`{"id":%[1]q,"delivery_id":%[1]q,"type":%[2]q,"event":%[2]q,`, id, event), 1)
+	answer := l.sdks.ask(t, task{SDK: s.name, Action: "sign", Secret: secret, Body: body, ID: id, Event: event, Timestamp: at.Unix()})
+	if answer.Error != "" {
+		t.Fatal(answer.Error)
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	for name, value := range answer.Header {
+		header.Set(name, value)
+	}
+	return delivery{id: id, header: header, body: []byte(body)}
+}
+
+// send has "hookpass send" make a delivery; flags come after, and so instead of,
+// the usual.
+func (l *lab) send(t *testing.T, s sdk, body string, flags ...string) delivery {
+	t.Helper()
+	wire := newRecorder(t)
+	id := newID()
+	args := []string{s.provider, "--secret", s.secret, "--id", id, "--event", event, "--data", body, "--to", wire.URL}
+	l.hookpass.send(t, append(append(args, s.flags...), flags...)...)
+	d := wire.next(t)
+	d.id = id
+	return d
+}
+
+// verify asks the SDK whether the delivery is genuine, and returns why not.
+func (l *lab) verify(t *testing.T, s sdk, d delivery) (refusal string) {
+	t.Helper()
+	header := map[string]string{} // as in node:http
+	for name := range d.header {
+		header[strings.ToLower(name)] = d.header.Get(name)
+	}
+	return l.sdks.ask(t, task{SDK: s.name, Action: "verify", Secret: s.secret, Body: string(d.body), Header: header}).Error
+}
+
+// task is a line that sdk.mjs reads.
+type task struct {
+	SDK       string            `json:"sdk"`
+	Action    string            `json:"action"`
+	Secret    string            `json:"secret"`
+	Body      string            `json:"body"`
+	Header    map[string]string `json:"header,omitempty"`
+	ID        string            `json:"id,omitempty"`
+	Event     string            `json:"event,omitempty"`
+	Timestamp int64             `json:"timestamp,omitempty"` // in seconds
+}
+
+// answer is a line that sdk.mjs writes.
+type answer struct {
+	Header map[string]string `json:"header"`
+	Error  string            `json:"error"`
+}
+
+// node is the process of sdk.mjs.
+type node struct {
+	input   io.Writer
+	answers *json.Decoder
+}
+
+// startSDKs starts node, and before that installs what package-lock.json pins
+// unless that is installed.
+func startSDKs(t *testing.T) *node {
+	t.Helper()
+	const install = "npm ci --prefix interop"
+	pinned, err := os.Stat("package-lock.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// npm writes this file last.
+	installed, err := os.Stat("node_modules/.package-lock.json")
+	if err != nil || installed.ModTime().Before(pinned.ModTime()) {
+		t.Logf("the SDKs are not installed, or not these, running %q", install)
+		if output, err := exec.CommandContext(t.Context(), "npm", "ci").CombinedOutput(); err != nil {
+			t.Fatalf("the SDKs are not installed: run %q, which needs Node 20 or later: %v\n%s", install, err, output)
+		}
+	}
+	command := exec.CommandContext(t.Context(), "node", "sdk.mjs")
+	command.Stderr = os.Stderr
+	input, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Wait() }) // ended by the test's context
+	return &node{input, json.NewDecoder(output)}
+}
+
+func (n *node) ask(t *testing.T, task task) (answer answer) {
+	t.Helper()
+	line, err := json.Marshal(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.input.Write(append(line, '\n')); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.answers.Decode(&answer); err != nil {
+		t.Fatalf("sdk.mjs: %v", err)
+	}
+	return answer
+}
