@@ -1,0 +1,209 @@
+package hookpass_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hookpass/hookpass/catalog"
+)
+
+// block is a fenced block of a Markdown file.
+type block struct {
+	language, text string
+	line           int
+}
+
+func blocks(t *testing.T, path string) []block {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []block
+	var open *block
+	for i, line := range strings.Split(string(text), "\n") {
+		fence, isFence := strings.CutPrefix(line, "```")
+		switch {
+		case isFence && open == nil:
+			open = &block{language: fence, line: i + 1}
+		case isFence:
+			all = append(all, *open)
+			open = nil
+		case open != nil:
+			open.text += line + "\n"
+		}
+	}
+	return all
+}
+
+// Every command of the README is run, in its order, and prints what the README
+// says. The one that runs all tests is the one that runs this.
+func TestREADME(t *testing.T) {
+	var output string
+	for _, b := range blocks(t, "README.md") {
+		switch {
+		case b.language == "text":
+			wantLines(t, b, output)
+		case b.language != "sh", b.text == "go test ./...\n":
+		case strings.Contains(b.text, "hookpass run "):
+			start(t, b.text)
+		default:
+			output = run(t, b)
+		}
+	}
+}
+
+func wantLines(t *testing.T, b block, output string) {
+	t.Helper()
+	rest := output
+	for line := range strings.Lines(b.text) {
+		_, after, found := strings.Cut(rest, strings.TrimSpace(line))
+		if !found {
+			t.Errorf("README.md:%d: no %q in\n%s", b.line, line, output)
+			return
+		}
+		rest = after
+	}
+}
+
+func run(t *testing.T, b block) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b.text).CombinedOutput()
+	if err != nil {
+		t.Fatalf("README.md:%d: %v\n%s", b.line, err, out)
+	}
+	return string(out)
+}
+
+// start runs the main job until the test ends, and returns when it listens.
+func start(t *testing.T, command string) {
+	t.Helper()
+	for _, port := range []string{"8080", "3000", "2019"} {
+		l, err := net.Listen("tcp", "localhost:"+port)
+		if err != nil {
+			t.Fatalf("the example needs port %s, which is taken: %v", port, err)
+		}
+		l.Close()
+	}
+	var log bytes.Buffer
+	cmd := exec.Command("bash", "-c", command)
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run starts a child of its own
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		<-ended
+		if t.Failed() {
+			t.Logf("%s%s", command, log.String())
+		}
+	})
+	for _, port := range []string{"8080", "3000"} {
+		for !listens(t.Context(), port) {
+			select {
+			case err := <-ended:
+				ended <- err
+				t.Fatalf("%sended: %v", command, err)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func listens(ctx context.Context, port string) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", "localhost:"+port)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// Every Caddyfile in README and docs is valid as it stands.
+func TestCaddyfilesOfTheDocs(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "hookpass")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/hookpass").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	validate := func(name, text string) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, "Caddyfile")
+			text = strings.ReplaceAll(text, "/var/log/hookpass", dir)
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), binary, "validate", "--config", path)
+			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+	for _, page := range append(pages, "README.md") {
+		for _, b := range blocks(t, page) {
+			if b.language == "caddyfile" {
+				validate(fmt.Sprintf("%s:%d", page, b.line), b.text)
+			}
+		}
+	}
+	examples, err := filepath.Glob("docs/examples/*.caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(examples, "Caddyfile.example") {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		validate(path, string(text))
+	}
+}
+
+func TestProviderTableOfTheREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range catalog.IDs() {
+		p, err := catalog.Lookup(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := p.Scheme.Facts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, signsTime, signsID := p.Name, "–", "–"
+		if p.Docs != "" {
+			name = fmt.Sprintf("[%s](%s)", p.Name, p.Docs)
+		}
+		if facts.HasTimestamp {
+			signsTime = "time"
+		}
+		if facts.SignsID {
+			signsID = "id"
+		}
+		place, _, _ := strings.Cut(p.Scheme.DeliveryID, "|")
+		row := fmt.Sprintf("| `%s` | %s | `%s` | %s, %s |\n", id, name, place, signsTime, signsID)
+		if !strings.Contains(string(text), row) {
+			t.Errorf("README.md has no row\n%s", row)
+		}
+	}
+}
