@@ -56,8 +56,7 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 	return x
 }
 
-// signedRequest is the request as the sender wrote it: before any rewrite, and
-// before we take header fields away.
+// signedRequest is the request as the sender wrote it, before any rewrite.
 func (h *VerifyWebhook) signedRequest(r *http.Request) webhook.Request {
 	original := *r
 	if before, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
