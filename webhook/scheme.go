@@ -11,6 +11,16 @@ import (
 // message names the word at fault and what to write instead.
 var ErrScheme = errors.New("scheme")
 
+// SchemeError is an error about one word of a scheme's description. It wraps
+// [ErrScheme].
+type SchemeError struct {
+	Word string // the word at fault, as it is written in a provider file
+	err  error
+}
+
+func (e *SchemeError) Error() string { return e.err.Error() }
+func (e *SchemeError) Unwrap() error { return e.err }
+
 // TypeHMAC is the scheme type of keyed digests.
 const TypeHMAC = "hmac"
 
@@ -124,58 +134,61 @@ func (s Scheme) Facts() (Facts, error) {
 
 func (s Scheme) compile() (*scheme, error) {
 	if s.Type != TypeHMAC {
-		return nil, fmt.Errorf("%w: type %q is unknown: write hmac", ErrScheme, s.Type)
+		return nil, &SchemeError{"type", fmt.Errorf("%w: type %q is unknown: write hmac", ErrScheme, s.Type)}
 	}
 	c := &scheme{key: s.Key}
 	var err error
 	if c.digest, err = digestFor(s.Algorithm); err != nil {
-		return nil, err
+		return nil, &SchemeError{"algorithm", err}
 	}
 	switch s.Key {
 	case "", KeyText, KeyHex, KeyBase64, KeyWhsec:
 	default:
-		return nil, fmt.Errorf("%w: key %q is unknown: write text, hex, base64 or whsec", ErrScheme, s.Key)
+		return nil, &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write text, hex, base64 or whsec", ErrScheme, s.Key)}
 	}
 	if c.encoding, err = parseEncoding(s.Encoding); err != nil {
-		return nil, err
+		return nil, &SchemeError{"encoding", err}
 	}
 	if s.Signature == "" {
-		return nil, fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)
+		return nil, &SchemeError{"signature", fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)}
 	}
 	where, written := cutPlace(s.Signature)
 	if c.signature, err = ParsePlace(where); err != nil {
-		return nil, fmt.Errorf("signature: %w", err)
+		return nil, &SchemeError{"signature", fmt.Errorf("signature: %w", err)}
 	}
 	if c.format, err = parseFormat(written); err != nil {
-		return nil, err
+		return nil, &SchemeError{"signature", err}
 	}
 	if c.id, err = optionalPlace("delivery_id", s.DeliveryID); err != nil {
-		return nil, err
+		return nil, &SchemeError{"delivery_id", err}
 	}
 	if c.event, err = optionalPlace("event_type", s.EventType); err != nil {
-		return nil, err
+		return nil, &SchemeError{"event_type", err}
 	}
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
-		return nil, err
+		return nil, &SchemeError{"timestamp", err}
 	}
 	if c.signed, err = parseTemplate(s.Signed); err != nil {
-		return nil, err
+		return nil, &SchemeError{"signed", err}
 	}
 	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
-	return c, c.consistent()
+	if err := c.consistent(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // consistent refuses descriptions whose parts contradict each other.
 func (c *scheme) consistent() error {
 	switch {
 	case !slices.ContainsFunc(c.signed, segment.inBody):
-		return fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)
+		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
-		return fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)
+		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
 	case c.signed.uses(segmentTimestamp) && !c.timestamp.exists():
-		return fmt.Errorf("%w: signed has {timestamp}: write where it is, such as timestamp header X-Timestamp", ErrScheme)
+		return &SchemeError{"signed", fmt.Errorf("%w: signed has {timestamp}: write where it is, such as timestamp header X-Timestamp", ErrScheme)}
 	case c.timestamp.exists() && !c.timestampSigned():
-		return fmt.Errorf("%w: signed does not cover the timestamp, so anyone could renew it: add {timestamp} to signed or leave timestamp out", ErrScheme)
+		return &SchemeError{"timestamp", fmt.Errorf("%w: signed does not cover the timestamp, so anyone could renew it: add {timestamp} to signed or leave timestamp out", ErrScheme)}
 	}
 	return nil
 }
