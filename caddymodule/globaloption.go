@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,30 +23,27 @@ import (
 //		}
 //		max_buffered <size>
 //	}
-func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
+	d := newDirective(tokens)
 	if existing != nil {
 		return nil, d.Err("webhooks is given twice: put all of it into one block")
 	}
-	app := new(App)
-	p := &directive{Dispenser: d, at: map[string]caddyfile.Token{}}
-	d.Next()
 	if d.NextArg() {
-		return nil, p.wants("webhooks { … }")
+		return nil, d.Err("webhooks takes no argument: put its settings into a block")
 	}
+	app := new(App)
 	for d.NextBlock(0) {
-		word := d.Val()
-		err := p.once(word)
-		if err == nil {
-			switch word {
-			case "dedup":
-				err = p.store(app)
-			case "delivery_log":
-				err = p.deliveryLog(app)
-			case "max_buffered":
-				err = p.size(&app.MaxBuffered, "max_buffered 256MiB")
-			default:
-				err = p.unknown(word, []string{"dedup", "delivery_log", "max_buffered"})
-			}
+		word, err := d.enter("", []string{"dedup", "delivery_log", "max_buffered"})
+		if err != nil {
+			return nil, err
+		}
+		switch word {
+		case "dedup":
+			err = d.store(app)
+		case "delivery_log":
+			err = d.deliveryLog(app)
+		case "max_buffered":
+			err = d.size(&app.MaxBuffered, "max_buffered 256MiB")
 		}
 		if err != nil {
 			return nil, err
@@ -54,17 +53,17 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 }
 
 func (d *directive) store(app *App) error {
-	if kind, err := d.argument("dedup memory"); err != nil || kind != "memory" {
-		return d.Errf("unknown store: write dedup memory")
+	switch args := d.RemainingArgs(); {
+	case len(args) > 0 && args[0] != "memory":
+		return d.unknown("store", args[0], []string{"memory"})
+	case len(args) != 1:
+		return d.wants("dedup memory")
 	}
 	memory := new(MemoryStore)
 	app.Dedup = &DedupStore{Memory: memory}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() != "capacity" {
-			return d.unknown(d.Val(), []string{"capacity"})
-		}
-		if memory.Capacity != 0 {
-			return d.Err("capacity is given twice: remove one")
+		if _, err := d.enter("dedup", []string{"capacity"}); err != nil {
+			return err
 		}
 		text, err := d.argument("capacity 1000000")
 		if err != nil {
@@ -72,7 +71,7 @@ func (d *directive) store(app *App) error {
 		}
 		n, err := strconv.Atoi(strings.ReplaceAll(text, "_", ""))
 		if err != nil || n < 1 {
-			return d.Errf("capacity %q is no positive number: write capacity 1000000", text)
+			return d.Errf("%q is no number above zero: write it like capacity 1000000", text)
 		}
 		memory.Capacity = n
 	}
@@ -81,15 +80,12 @@ func (d *directive) store(app *App) error {
 
 func (d *directive) deliveryLog(app *App) error {
 	if d.NextArg() {
-		return d.wants("delivery_log { output file /var/log/deliveries.log }")
+		return d.Err("delivery_log takes no argument: write output into its block, such as output stdout")
 	}
 	app.DeliveryLog = new(DeliveryLog)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() != "output" {
-			return d.unknown(d.Val(), []string{"output"})
-		}
-		if app.DeliveryLog.WriterRaw != nil {
-			return d.Err("output is given twice: remove one")
+		if _, err := d.enter("delivery_log", []string{"output"}); err != nil {
+			return err
 		}
 		if !d.NextArg() {
 			return d.wants("output file /var/log/deliveries.log")
@@ -102,10 +98,12 @@ func (d *directive) deliveryLog(app *App) error {
 		app.DeliveryLog.WriterRaw = caddyconfig.JSONModuleObject(writer, "output", name, nil)
 	}
 	if app.DeliveryLog.WriterRaw == nil {
-		return d.Err("delivery_log has no output: write output stdout")
+		return d.errAt("delivery_log", errors.New("delivery_log has no output: write one into its block, such as output stdout"))
 	}
 	return nil
 }
+
+const writers = "caddy.logging.writers"
 
 // logWriter reads a log writer as Caddy's own log option does. The three below
 // cannot read themselves from a Caddyfile.
@@ -119,7 +117,10 @@ func (d *directive) logWriter(name string) (caddy.WriterOpener, error) {
 	case "discard":
 		writer = caddy.DiscardWriter{}
 	default:
-		module, err := caddyfile.UnmarshalModule(d.Dispenser, "caddy.logging.writers."+name)
+		if known := writerNames(); !slices.Contains(known, name) {
+			return nil, d.unknown("log writer", name, known)
+		}
+		module, err := caddyfile.UnmarshalModule(d.Dispenser, writers+"."+name)
 		if err != nil {
 			return nil, err
 		}
@@ -133,4 +134,13 @@ func (d *directive) logWriter(name string) (caddy.WriterOpener, error) {
 		return nil, d.wants("output " + name)
 	}
 	return writer, nil
+}
+
+// writerNames are the log writers that this build of Caddy has.
+func writerNames() []string {
+	var names []string
+	for _, module := range caddy.GetModules(writers) {
+		names = append(names, module.ID.Name())
+	}
+	return names
 }

@@ -159,7 +159,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.app.register(h.settings.name, string(config)); err != nil {
-		return err
+		return fmt.Errorf("%w%s", err, h.Secrets[0].at())
 	}
 	h.warnOfDroppedHeaders()
 	return nil
@@ -181,8 +181,6 @@ func (h *VerifyWebhook) warnOfDroppedHeaders() {
 	}
 }
 
-var errSecret = errors.New("secret")
-
 // resolveSecrets reads the secrets' placeholders. No error quotes a secret.
 func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) ([]webhook.Secret, error) {
 	labels := map[string]bool{}
@@ -194,46 +192,45 @@ func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) ([]webhook.Secret, 
 			err = fmt.Errorf("label %q is used twice: give each secret its own", label)
 		}
 		if err != nil {
-			where := ""
-			if s.Source != "" {
-				where = ", at " + s.Source
-			}
-			return nil, fmt.Errorf("%w %d: %w%s", errSecret, i+1, err, where)
+			return nil, fmt.Errorf("secret %d: %w%s", i+1, err, s.at())
 		}
 		labels[label] = true
 		secrets = append(secrets, secret)
-	}
-	if len(secrets) == 0 {
-		return nil, fmt.Errorf("%w missing: write secret {env.NAME}", errSecret)
 	}
 	return secrets, nil
 }
 
 func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm) (webhook.Secret, error) {
-	if strings.Contains(s.Value, "{http.") {
-		// The Caddyfile adapter makes {file.name} a placeholder of the request's
-		// path, which would make the secret whatever the sender chooses.
-		return webhook.Secret{}, errors.New("it holds a placeholder of the request: for a file write {file./absolute/path}")
-	}
-	text, err := repl.ReplaceOrErr(s.Value, true, true)
-	if err != nil {
-		if strings.ContainsAny(s.Value, "{}") {
-			// The placeholder is named, never what stands around it.
-			return webhook.Secret{}, fmt.Errorf("%s resolves to nothing: set it before the start; a literal { is written \\{", placeholderIn(s.Value))
+	text, err := repl.ReplaceFunc(s.Value, func(name string, value any) (any, error) {
+		switch {
+		case strings.HasPrefix(name, "http."):
+			// The Caddyfile adapter makes {file.name} a placeholder of the request's
+			// path, which would make the secret whatever the sender chooses.
+			return nil, errors.New("it holds a placeholder of the request: for a file write {file./absolute/path}")
+		case !strings.HasPrefix(name, "env.") && !strings.HasPrefix(name, "file."):
+			// The name is not quoted, as it may be a part of the secret.
+			return nil, errors.New("it holds braces that are neither {env.NAME} nor {file./absolute/path}: write a literal { as \\{")
+		case caddy.ToString(value) == "":
+			return nil, fmt.Errorf("%w: {%s} resolves to nothing: set it before the configuration is loaded", webhook.ErrSecretEmpty, name)
 		}
+		return value, nil
+	})
+	if err != nil {
 		return webhook.Secret{}, err
 	}
-	return webhook.ParseSecret(label, text, form)
+	secret, err := webhook.ParseSecret(label, text, form)
+	if errors.Is(err, webhook.ErrSecretEmpty) {
+		err = fmt.Errorf("%w: write one, such as {env.NAME}", err)
+	}
+	return secret, err
 }
 
-// placeholderIn returns the first placeholder in a secret that did not resolve.
-func placeholderIn(value string) string {
-	_, rest, _ := strings.Cut(value, "{")
-	name, _, _ := strings.Cut(rest, "}")
-	if !strings.HasPrefix(name, "env.") && !strings.HasPrefix(name, "file.") {
-		return "a placeholder"
+// at ends an error message with the place in the Caddyfile, if that is known.
+func (s Secret) at() string {
+	if s.Source == "" {
+		return ""
 	}
-	return "{" + name + "}"
+	return ", at " + s.Source
 }
 
 const (

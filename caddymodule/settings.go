@@ -42,18 +42,17 @@ type dedupSettings struct {
 	key    dedupKey
 }
 
-// settingError says which word of the configuration is at fault, so that the
-// Caddyfile adapter can tell its line.
+// settingError tells the Caddyfile adapter which word is at fault, and so its
+// line. A word of an inner block has the block's name before it.
 type settingError struct {
+	error
 	word string
-	err  error
 }
 
-func (e *settingError) Error() string { return e.word + ": " + e.err.Error() }
-func (e *settingError) Unwrap() error { return e.err }
+func (e *settingError) Unwrap() error { return e.error }
 
 func wrong(word, format string, args ...any) error {
-	return &settingError{word, fmt.Errorf(format, args...)}
+	return &settingError{fmt.Errorf("%s: %w", word, fmt.Errorf(format, args...)), word}
 }
 
 var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
@@ -74,15 +73,15 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 	window := catalog.MinWindow
 	switch {
 	case h.Provider == "" && h.Scheme == nil:
-		return s, wrong("verify_webhook", "name a provider, such as verify_webhook stripe, or describe a scheme")
+		return s, errors.New("no provider: write one, such as verify_webhook stripe, or describe a scheme")
 	case h.Provider != "" && h.Scheme != nil:
-		return s, wrong("scheme", "provider %s has its own: leave out one of them", h.Provider)
+		return s, wrong("scheme", "the provider has its own: leave out one of them")
 	case h.Scheme != nil:
 		s.scheme = *h.Scheme
 	default:
 		p, err := catalog.Lookup(h.Provider)
 		if err != nil {
-			return s, &settingError{"verify_webhook", err}
+			return s, err
 		}
 		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
 		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
@@ -94,12 +93,19 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 			s.handshakes = append(s.handshakes, r)
 		}
 	}
+	if len(h.Secrets) == 0 {
+		return s, errors.New("no secret: write secret {env.NAME}")
+	}
 	if !endpointName.MatchString(s.name) {
 		return s, wrong("name", "%q is not usable: write up to 64 letters, digits, dots, dashes and underscores", s.name)
 	}
 	facts, err := s.scheme.Facts()
 	if err != nil {
-		return s, &settingError{"scheme", err}
+		word := "scheme"
+		if fault := (*webhook.SchemeError)(nil); errors.As(err, &fault) {
+			word += " " + fault.Word
+		}
+		return s, &settingError{err, word}
 	}
 	if err := h.checkWith(facts.Parameters); err != nil {
 		return s, err
@@ -137,8 +143,8 @@ func (h *VerifyWebhook) checkRanges(s settings) error {
 	}
 	if h.PublicURL != "" {
 		u, err := url.Parse(h.PublicURL)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			return wrong("public_url", "%q is not usable: write scheme and host, such as https://hooks.example.com", h.PublicURL)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.ContainsAny(h.PublicURL, "?#") {
+			return wrong("public_url", "must be scheme and host, with a path prefix at most: write it like https://hooks.example.com")
 		}
 	}
 	return nil
@@ -148,16 +154,16 @@ func (h *VerifyWebhook) checkWith(parameters []string) error {
 	for name, value := range h.With {
 		switch {
 		case len(parameters) == 0:
-			return wrong("with", "%s takes no parameters: remove %s", cmp.Or(h.Provider, "the scheme"), name)
+			return wrong("with "+name, "%s takes no parameters: remove it", cmp.Or(h.Provider, "the scheme"))
 		case !slices.Contains(parameters, name):
-			return wrong("with", "%s is unknown: did you mean %s?", name, catalog.Nearest(name, parameters))
+			return wrong("with "+name, "unknown parameter: did you mean %s?", catalog.Nearest(name, parameters))
 		case value == "":
-			return wrong("with", "%s is empty: write with %s VALUE", name, name)
+			return wrong("with "+name, "empty: write with %s VALUE", name)
 		}
 	}
 	for _, name := range parameters {
 		if _, ok := h.With[name]; !ok {
-			return wrong("with", "%s is missing: write with %s VALUE", name, name)
+			return wrong("with "+name, "missing: write with %s VALUE", name)
 		}
 	}
 	return nil
@@ -186,18 +192,18 @@ func (h *VerifyWebhook) resolveDedup(facts webhook.Facts, tolerance, window time
 	}
 	switch {
 	case s.window < 0:
-		return s, wrong("window", "must be positive: write a duration such as 24h")
+		return s, wrong("dedup window", "must be positive: write a duration such as 24h")
 	case s.window < accepted:
-		return s, wrong("window", "%s is shorter than the %s for which the tolerance lets a copy through: write at least %[2]s", s.window, accepted)
+		return s, wrong("dedup window", "%s is shorter than the %s for which the tolerance lets a copy through: write at least %[2]s", s.window, accepted)
 	case s.wait < 0:
-		return s, wrong("wait", "must not be negative: write a duration such as 2s")
+		return s, wrong("dedup wait", "must not be negative: write a duration such as 2s")
 	}
 	var err error
 	if s.key, err = parseDedupKey(d.Key); err != nil {
 		return s, err
 	}
 	if s.key.kind == keyProvider && !facts.HasID {
-		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write dedup { key content }, or dedup off")
+		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write key content into a dedup block, or dedup off")
 	}
 	return s, nil
 }
@@ -223,11 +229,11 @@ func parseDedupKey(text string) (dedupKey, error) {
 	}
 	kind, _, _ := strings.Cut(text, " ")
 	if kind != "header" && kind != "body" {
-		return dedupKey{}, wrong("key", "%q is unknown: write provider, content, header NAME or body JSON.PATH", text)
+		return dedupKey{}, wrong("dedup key", "%q is unknown: write provider, content, header NAME or body JSON.PATH", text)
 	}
 	place, err := webhook.ParsePlace(text)
 	if err != nil {
-		return dedupKey{}, &settingError{"key", err}
+		return dedupKey{}, wrong("dedup key", "%w", err)
 	}
 	return dedupKey{keyPlace, place}, nil
 }
@@ -238,7 +244,7 @@ type patterns []string
 func parsePatterns(words []string) (patterns, error) {
 	for _, word := range words {
 		if word == "" || strings.TrimSpace(word) != word {
-			return nil, &settingError{"events", errors.New("an event type is empty: write one such as task.created, or task.*")}
+			return nil, wrong("events", "%q is no event type: write one such as task.created, or task.*", word)
 		}
 	}
 	return words, nil
