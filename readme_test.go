@@ -92,7 +92,9 @@ func start(t *testing.T, command string) {
 		if err != nil {
 			t.Fatalf("the example needs port %s, which is taken: %v", port, err)
 		}
-		l.Close()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var log bytes.Buffer
 	cmd := exec.Command("bash", "-c", command)
@@ -101,8 +103,12 @@ func start(t *testing.T, command string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	var exit error
+	go func() {
+		exit = cmd.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		<-ended
@@ -113,9 +119,8 @@ func start(t *testing.T, command string) {
 	for _, port := range []string{"8080", "3000"} {
 		for !listens(t.Context(), port) {
 			select {
-			case err := <-ended:
-				ended <- err
-				t.Fatalf("%sended: %v", command, err)
+			case <-ended:
+				t.Fatalf("%sended: %v", command, exit)
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
@@ -127,8 +132,7 @@ func listens(ctx context.Context, port string) bool {
 	if err != nil {
 		return false
 	}
-	conn.Close()
-	return true
+	return conn.Close() == nil
 }
 
 // Every Caddyfile in README and docs is valid as it stands.
@@ -201,7 +205,7 @@ func TestProviderTableOfTheREADME(t *testing.T) {
 			signsID = "id"
 		}
 		place, _, _ := strings.Cut(p.Scheme.DeliveryID, "|")
-		row := fmt.Sprintf("| `%s` | %s | `%s` | %s, %s |\n", id, name, place, signsTime, signsID)
+		row := "| `" + id + "` | " + name + " | `" + place + "` | " + signsTime + ", " + signsID + " |\n"
 		if !strings.Contains(string(text), row) {
 			t.Errorf("README.md has no row\n%s", row)
 		}

@@ -119,6 +119,8 @@ func (a *App) check() error {
 	return nil
 }
 
+func (a *App) maxBuffered() int64 { return cmp.Or(a.MaxBuffered, defaultMaxBuffered) }
+
 func (a *App) capacity() int {
 	if a.Dedup == nil || a.Dedup.Memory == nil {
 		return dedup.DefaultCapacity
@@ -129,7 +131,7 @@ func (a *App) capacity() int {
 // Start applies the limits to what the process shares. It does so here and not
 // in Provision, as a configuration that fails to load must change nothing.
 func (a *App) Start() error {
-	buffers.setLimit(cmp.Or(a.MaxBuffered, defaultMaxBuffered))
+	buffers.setLimit(a.maxBuffered())
 	return a.store.SetCapacity(a.capacity())
 }
 

@@ -158,7 +158,7 @@ const schemeInJSON = `{
 const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
 	"delivery_log": {"output": {"output": "discard"}},
-	"max_buffered": 1048576
+	"max_buffered": 16777216
 }`
 
 // site is a configuration in JSON with the app and these handlers on one route.

@@ -120,7 +120,8 @@ func (x *exchange) claim() (dedup.Outcome, error) {
 
 // dedupID names the delivery for deduplication.
 func (x *exchange) dedupID() dedup.ID {
-	endpoint, id := x.h.settings.name, ""
+	endpoint := x.h.settings.name
+	var id string
 	switch key := x.h.settings.dedup.key; key.kind {
 	case keyContent:
 		digest := sha256.Sum256(x.request.Body)

@@ -145,17 +145,14 @@ func TestBodyOfTheLargestSizePasses(t *testing.T) {
 	}
 	reverse_proxy APP
 `)
-	for _, size := range []int{0, 1, 511, 16 << 10, 16<<10 + 1, 100 << 10} {
+	sent := time.Now()
+	for _, size := range []int{1, 511, 16 << 10, 16<<10 + 1, 100 << 10} {
 		for _, spoil := range []func(*http.Request){nil, chunked} {
 			e := event{id: "x", body: strings.Repeat("x", size), spoil: spoil}
-			if size == 0 {
-				e.body, e.spoil = "", func(r *http.Request) { r.Body, r.ContentLength = http.NoBody, 0 }
-				continue
-			}
 			before := len(app.calls())
 			// The chunked copy of the same bytes is a duplicate if signed in the
 			// same second: each gets its own.
-			e.at = time.Now().Add(-time.Duration(before) * time.Second)
+			e.at = sent.Add(-time.Duration(before) * time.Second)
 			g.send("/", e).wants(t, 200, "handled")
 			calls := app.calls()
 			if last := calls[len(calls)-1]; last.body != e.body || last.length != int64(size) || last.coding != nil {
@@ -260,9 +257,21 @@ func TestMatchPattern(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"a.b", "a.b", true}, {"a.b", "a.bc", false}, {"a.*", "a.b.c", true}, {"a.*", "a.", true}, {"a.*", "ab", false},
-		{"*.deleted", "user.deleted", true}, {"*.deleted", "user.deleted.x", false}, {"a*b*c", "aXbYc", true}, {"a*b*c", "aXcYb", false},
-		{"a*a", "a", false}, {"ab*ba", "aba", false}, {"*", "x", true}, {"**", "x", true}, {"*x*", "x", true}, {"", "x", false},
+		{"a.b", "a.b", true},
+		{"a.b", "a.bc", false},
+		{"a.*", "a.b.c", true},
+		{"a.*", "a.", true},
+		{"a.*", "ab", false},
+		{"*.deleted", "user.deleted", true},
+		{"*.deleted", "user.deleted.x", false},
+		{"a*b*c", "aXbYc", true},
+		{"a*b*c", "aXcYb", false},
+		{"a*a", "a", false},
+		{"ab*ba", "aba", false},
+		{"*", "x", true},
+		{"**", "x", true},
+		{"*x*", "x", true},
+		{"", "x", false},
 	} {
 		if got := matchPattern(tt.pattern, tt.text); got != tt.want {
 			t.Errorf("%q on %q: %t", tt.pattern, tt.text, got)

@@ -146,6 +146,10 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if h.settings, err = h.resolve(); err != nil {
 		return fmt.Errorf("endpoint %s: %w", cmp.Or(h.Name, h.Provider, customName), err)
 	}
+	if most := h.app.maxBuffered() / 2; h.settings.maxBody > most { // a buffer that grows is there twice
+		return fmt.Errorf("endpoint %s: a body of max_body (%d bytes) could never be read: raise max_buffered to twice that%s",
+			h.settings.name, h.settings.maxBody, h.source())
+	}
 	secrets, err := h.resolveSecrets(caddy.NewReplacer())
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
@@ -159,10 +163,19 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if err := h.app.register(h.settings.name, string(config)); err != nil {
-		return fmt.Errorf("%w%s", err, h.Secrets[0].at())
+		return fmt.Errorf("%w%s", err, h.source())
 	}
 	h.warnOfDroppedHeaders()
 	return nil
+}
+
+// source is where the endpoint stands in the Caddyfile: where its first secret
+// does, in the form in which it ends an error.
+func (h *VerifyWebhook) source() string {
+	if len(h.Secrets) == 0 {
+		return ""
+	}
+	return h.Secrets[0].at()
 }
 
 // warnOfDroppedHeaders tells of header fields that Caddy removes before any

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -26,10 +25,10 @@ func (x *exchange) error(status int, says string) error {
 	if !x.body.whole && x.r.ProtoMajor == 1 && x.r.ContentLength != 0 {
 		// Else net/http reads on before it answers, as it does not know Caddy's
 		// wrapper of the body (golang.org/issue/15527): a forger who sends no
-		// more could hold the connection, and one who asked first ("Expect:
+		// more could hold back the answer, and one who asked first ("Expect:
 		// 100-continue") would be told to go on.
 		x.w.Header().Set("Connection", "close")
-		setReadDeadline(x.w, time.Now())
+		setReadDeadline(x.w, x.arrived.Add(x.h.settings.read))
 	}
 	failure := caddyhttp.Error(status, errors.New(says))
 	if x.siteHandles(failure) {
@@ -62,6 +61,6 @@ func (x *exchange) write(status int, contentType, text string) error {
 	x.w.Header().Set("Content-Type", contentType)
 	x.w.Header().Set("X-Content-Type-Options", "nosniff") // a handshake's answer is the sender's text
 	x.w.WriteHeader(status)
-	_, err := io.WriteString(x.w, text)
+	_, err := io.WriteString(x.w, text) //nolint:gosec // G705: see nosniff above; and only a signed handshake has text of the sender
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -172,9 +173,7 @@ func (g *gate) request(path string, e event) *http.Request {
 	if err != nil {
 		g.Fatal(err)
 	}
-	for name, values := range signed.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, signed.Header)
 	if e.spoil != nil {
 		e.spoil(r)
 	}

@@ -28,7 +28,7 @@ func TestEveryFileIsUsable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !facts.SignsID && facts.HasID && !strings.Contains(p.Note, "key content") {
-			t.Errorf("%s: its delivery id is not signed: the note must name dedup { key content }", id)
+			t.Errorf("%s: its delivery id is not signed: the note must name \"key content\"", id)
 		}
 		for _, v := range p.Vectors {
 			if v.Source == "" || facts.HasTimestamp == v.Time.IsZero() {

@@ -12,8 +12,8 @@ const maxSignatures = 16
 // format is how signatures, and a timestamp with them, are written in a value.
 type format struct {
 	parts      []formatPart
-	separator  byte // between parts; 0 where the value is one part
-	positional bool // parts without a prefix are told apart by their order
+	separator  string // one character between parts; empty where the value is one part
+	positional bool   // parts without a prefix are told apart by their order
 }
 
 type formatPart struct {
@@ -43,9 +43,9 @@ func parseFormat(text string) (format, error) {
 			return bad("repeats nothing")
 		}
 		last := len(whole) - 1
-		f.separator = whole[last]
+		f.separator = whole[last:]
 		part, ok := parsePart(whole[:last])
-		if !ok || part.timestamp || strings.IndexByte(part.suffix, f.separator) >= 0 {
+		if !ok || part.timestamp || strings.Contains(part.suffix, f.separator) {
 			return bad("must repeat one {signature}")
 		}
 		f.parts = []formatPart{part}
@@ -57,11 +57,11 @@ func parseFormat(text string) (format, error) {
 		// first placeholder that has another one to follow.
 		end := len(rest)
 		if brace := strings.IndexByte(rest, '}'); brace >= 0 && strings.Contains(rest[brace:], "{") {
-			if f.separator == 0 {
-				f.separator = rest[brace+1]
+			if f.separator == "" {
+				f.separator = rest[brace+1 : brace+2]
 			}
-			cut := strings.IndexByte(rest[brace:], f.separator)
-			if cut < 0 || f.separator == '{' {
+			cut := strings.Index(rest[brace:], f.separator)
+			if cut < 0 || f.separator == "{" {
 				return bad("needs a separator between its placeholders")
 			}
 			end = brace + cut
@@ -71,8 +71,8 @@ func parseFormat(text string) (format, error) {
 			return bad("has a part without {signature} or {timestamp}")
 		}
 		f.parts = append(f.parts, part)
-		f.positional = f.positional || (part.prefix == "" && f.separator != 0)
-		rest = strings.TrimPrefix(rest[end:], string(f.separator))
+		f.positional = f.positional || (part.prefix == "" && f.separator != "")
+		rest = strings.TrimPrefix(rest[end:], f.separator)
 	}
 	signatures, timestamps := 0, 0
 	for _, p := range f.parts {
@@ -129,7 +129,7 @@ func (c *found) add(p formatPart, text string) bool {
 // read adds what value holds to c. Parts that fit nothing are skipped, as
 // providers add signature versions before they announce them.
 func (f format) read(value string, c *found) {
-	if f.separator == 0 {
+	if f.separator == "" {
 		c.add(f.parts[0], value)
 		return
 	}
@@ -137,7 +137,7 @@ func (f format) read(value string, c *found) {
 		f.readPositional(value, c)
 		return
 	}
-	for item := range strings.SplitSeq(value, string(f.separator)) {
+	for item := range strings.SplitSeq(value, f.separator) {
 		item = strings.TrimSpace(item)
 		for _, p := range f.parts {
 			if c.add(p, item) {
@@ -149,7 +149,7 @@ func (f format) read(value string, c *found) {
 
 func (f format) readPositional(value string, c *found) {
 	for i, p := range f.parts {
-		item, rest, more := strings.Cut(value, string(f.separator))
+		item, rest, more := strings.Cut(value, f.separator)
 		if more == (i == len(f.parts)-1) {
 			c.conflict = true
 			return
@@ -164,7 +164,7 @@ func (f format) write(signature, timestamp string) string {
 	var b strings.Builder
 	for i, p := range f.parts {
 		if i > 0 {
-			b.WriteByte(f.separator)
+			b.WriteString(f.separator)
 		}
 		b.WriteString(p.prefix)
 		if p.timestamp {

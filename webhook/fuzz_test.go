@@ -51,8 +51,8 @@ func FuzzFormat(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var any found
-		parsed.read(value, &any)
+		var sent found
+		parsed.read(value, &sent)
 		var own found
 		parsed.read(parsed.write("5e6f", "1767225600"), &own)
 		plain := !strings.ContainsAny(text, " \t\r\n\v\f\u0085\u00a0") // blanks around the parts are trimmed
