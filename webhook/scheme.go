@@ -3,6 +3,7 @@ package webhook
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -72,11 +73,16 @@ type Scheme struct {
 	EventType string `json:"event_type,omitempty" yaml:"event_type"`
 }
 
+// methods are the types of schemes.
+var methods = map[string]func(Scheme) (method, error){
+	TypeHMAC: newHMACMethod,
+}
+
+func typeNames() string { return joined(slices.Sorted(maps.Keys(methods))) }
+
 // scheme is a Scheme made ready for requests.
 type scheme struct {
-	digest    digest
-	key       KeyForm
-	encoding  encoding
+	method    method
 	signature Place
 	format    format
 	signed    template
@@ -133,21 +139,14 @@ func (s Scheme) Facts() (Facts, error) {
 }
 
 func (s Scheme) compile() (*scheme, error) {
-	if s.Type != TypeHMAC {
-		return nil, &SchemeError{"type", fmt.Errorf("%w: type %q is unknown: write hmac", ErrScheme, s.Type)}
+	newMethod, known := methods[s.Type]
+	if !known {
+		return nil, &SchemeError{"type", fmt.Errorf("%w: type %q is unknown: write %s", ErrScheme, s.Type, typeNames())}
 	}
-	c := &scheme{key: s.Key}
+	c := &scheme{}
 	var err error
-	if c.digest, err = digestFor(s.Algorithm); err != nil {
-		return nil, &SchemeError{"algorithm", err}
-	}
-	switch s.Key {
-	case "", KeyText, KeyHex, KeyBase64, KeyWhsec:
-	default:
-		return nil, &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write text, hex, base64 or whsec", ErrScheme, s.Key)}
-	}
-	if c.encoding, err = parseEncoding(s.Encoding); err != nil {
-		return nil, &SchemeError{"encoding", err}
+	if c.method, err = newMethod(s); err != nil {
+		return nil, err
 	}
 	if s.Signature == "" {
 		return nil, &SchemeError{"signature", fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)}
@@ -176,6 +175,29 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// checkKey refuses a key form that the scheme's type does not know; the first is
+// the default.
+func (s Scheme) checkKey(known ...KeyForm) error {
+	if s.Key == "" || slices.Contains(known, s.Key) {
+		return nil
+	}
+	return &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write one of %s", ErrScheme, s.Key, joined(known))}
+}
+
+func joined[T ~string](words []T) string {
+	var b strings.Builder
+	for i, word := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(string(word))
+	}
+	return b.String()
 }
 
 // consistent refuses descriptions whose parts contradict each other.

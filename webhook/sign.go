@@ -25,7 +25,11 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 			return nil, fmt.Errorf("%w: cannot sign: the %s is inside the body", ErrScheme, word)
 		}
 	}
-	return &Signer{scheme: v.scheme, key: v.keys[0]}, nil
+	k, ok := v.keys[0].key.(*hmacKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: cannot sign: %s takes more than the secret that verifies", ErrScheme, s.Type)
+	}
+	return &Signer{scheme: v.scheme, key: k}, nil
 }
 
 // Sign writes the timestamp, the delivery id, the event type and the signature
@@ -46,12 +50,10 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 		fields.timestamp = s.scheme.timestamp.render(at)
 		s.scheme.timestamp.place.set(r, fields.timestamp)
 	}
-	m := s.key.get()
-	defer s.key.pool.Put(m)
-	if err := s.scheme.signed.writeTo(m, r, fields); err != nil {
+	signature, err := s.key.sign(s.scheme.signed, r, fields)
+	if err != nil {
 		return err
 	}
-	signature := s.scheme.encoding.encode(m.Sum(m.sum[:0]))
 	s.scheme.signature.set(r, s.scheme.format.write(signature, fields.timestamp))
 	return nil
 }

@@ -2,14 +2,16 @@ package webhook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // Verifier checks the deliveries of one endpoint. It is safe for concurrent use.
 type Verifier struct {
 	scheme    *scheme
-	keys      []*hmacKey
+	keys      []labelled
 	tolerance time.Duration
 }
 
@@ -33,16 +35,51 @@ func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[s
 		if len(secret.bytes()) == 0 {
 			return nil, ErrSecretEmpty
 		}
-		v.keys = append(v.keys, newHMACKey(c.digest, secret))
+		k, err := c.method.newKey(secret)
+		if err != nil {
+			return nil, err
+		}
+		v.keys = append(v.keys, labelled{k, secret.label})
 	}
 	return v, nil
 }
 
+type labelled struct {
+	key
+	label string
+}
+
+// method is how a scheme's type proves a delivery.
+type method interface {
+	// wellFormed reports whether text can be a signature at all, under any key.
+	wellFormed(text string) bool
+	// newKey makes a secret ready for requests.
+	newKey(s Secret) (key, error)
+}
+
+// key is one secret, ready for requests.
+type key interface {
+	// proves reports whether one of the signatures is right for what t says is
+	// signed. An error means that the request has no such signed text.
+	proves(t template, r *Request, e *evidence) (bool, error)
+}
+
 // evidence is what a request offers as proof.
 type evidence struct {
-	signatures [maxSignatures]signature
-	count      int
+	found      found
+	signatures []string // those of found that are well-formed
 	fields     signedFields
+}
+
+// Evidence is pooled: behind the interface of a key it would be allocated anew
+// for each delivery.
+var evidences = sync.Pool{New: func() any { return new(evidence) }}
+
+func newEvidence() *evidence { return evidences.Get().(*evidence) }
+
+func (e *evidence) release() {
+	*e = evidence{} // its strings would keep the request alive
+	evidences.Put(e)
 }
 
 // VerifyHeader checks what can be told before the body is read: that a
@@ -50,19 +87,21 @@ type evidence struct {
 // fresh. It lets the caller refuse without reading. The Delivery holds what the
 // head of the request says, unproven.
 func (v *Verifier) VerifyHeader(r *Request, now time.Time) (Delivery, error) {
-	var e evidence
-	return v.examine(r, now, &e, false)
+	e := newEvidence()
+	defer e.release()
+	return v.examine(r, now, e, false)
 }
 
 // Verify checks a whole request that arrived at now. The Delivery is proven only
 // if the error is nil, and then only as far as the scheme signs it.
 func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
-	var e evidence
-	d, err := v.examine(r, now, &e, true)
+	e := newEvidence()
+	defer e.release()
+	d, err := v.examine(r, now, e, true)
 	if err != nil {
 		return d, err
 	}
-	label, err := v.match(r, &e)
+	label, err := v.match(r, e)
 	if err != nil {
 		return d, err
 	}
@@ -76,18 +115,18 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	return d, err
 }
 
-// match tries every secret against every signature. All secrets are tried even
-// after a match, so that the time taken does not tell which one it was.
+// match tries every secret. All are tried even after a match, so that the time
+// taken does not tell which one it was.
 func (v *Verifier) match(r *Request, e *evidence) (label string, err error) {
 	err = ErrSignatureMismatch
-	for _, key := range v.keys {
-		m := key.get()
-		if werr := v.scheme.signed.writeTo(m, r, e.fields); werr != nil {
-			err = werr
-		} else if m.matches(e.signatures[:e.count]) && err != nil {
-			label, err = key.label, nil
+	for _, k := range v.keys {
+		proven, failure := k.proves(v.scheme.signed, r, e)
+		switch {
+		case failure != nil:
+			return "", failure
+		case proven && err != nil:
+			label, err = k.label, nil
 		}
-		key.pool.Put(m)
 	}
 	return label, err
 }
@@ -98,16 +137,15 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 	if err := v.identify(r, &d, false); err != nil {
 		return d, err
 	}
-	var f found
 	signatureKnown := whole || v.scheme.signature.inHead()
 	if signatureKnown {
-		if err := v.collect(r, &f, e); err != nil {
+		if err := v.collect(r, e); err != nil {
 			return d, err
 		}
 	}
 	t := v.scheme.timestamp
 	if t.exists() && (whole || t.place.inHead() || t.place.kind == inSignature && signatureKnown) {
-		text := f.timestamp
+		text := e.found.timestamp
 		if t.place.kind != inSignature {
 			if text, err = t.place.Value(r); err != nil {
 				return d, fmt.Errorf("%w: %w", ErrTimestampMalformed, err)
@@ -145,28 +183,27 @@ func (v *Verifier) identify(r *Request, d *Delivery, whole bool) (err error) {
 	return nil
 }
 
-// collect decodes the signatures. One that cannot be decoded is skipped as long
-// as another can: it may be of a version that is yet to come.
-func (v *Verifier) collect(r *Request, c *found, e *evidence) error {
+// collect picks the signatures out of the request. One that is not well-formed
+// is skipped as long as another is: it may be of a version that is yet to come.
+func (v *Verifier) collect(r *Request, e *evidence) error {
+	f := &e.found
 	present := false
 	for _, value := range v.scheme.signature.values(r) {
 		if strings.TrimSpace(value) != "" {
 			present = true
-			v.scheme.format.read(value, c)
+			v.scheme.format.read(value, f)
 		}
 	}
 	if !present {
 		return ErrSignatureMissing
 	}
-	if c.conflict {
+	if f.conflict {
 		return fmt.Errorf("%w: it holds conflicting values", ErrSignatureMalformed)
 	}
-	for _, text := range c.signatures[:c.count] {
-		if v.scheme.encoding.decode(&e.signatures[e.count], text, v.scheme.digest.size) {
-			e.count++
-		}
-	}
-	if e.count == 0 {
+	e.signatures = slices.DeleteFunc(f.signatures[:f.count], func(text string) bool {
+		return !v.scheme.method.wellFormed(text)
+	})
+	if len(e.signatures) == 0 {
 		return fmt.Errorf("%w: it is not written as the scheme says", ErrSignatureMalformed)
 	}
 	return nil
