@@ -35,19 +35,19 @@ func digestFor(algorithm string) (digest, error) {
 	}
 }
 
-// mac is a keyed digest with the scratch space that keeps hashing free of
-// allocations.
-type mac struct {
+// hasher is a digest, keyed or not, with the scratch space that keeps hashing
+// free of allocations.
+type hasher struct {
 	hash.Hash
 	scratch []byte
 	sum     [maxDigest]byte
 }
 
-func (m *mac) write(b []byte) { _, _ = m.Write(b) } // a hash never returns an error
+func (h *hasher) write(b []byte) { _, _ = h.Write(b) } // a hash never returns an error
 
-func (m *mac) writeString(s string) {
-	m.scratch = append(m.scratch[:0], s...)
-	m.write(m.scratch)
+func (h *hasher) writeString(s string) {
+	h.scratch = append(h.scratch[:0], s...)
+	h.write(h.scratch)
 }
 
 // hmacMethod is a digest keyed with a shared secret.
@@ -75,7 +75,7 @@ func (h *hmacMethod) wellFormed(text string) bool {
 
 func (h *hmacMethod) newKey(s Secret) (key, error) {
 	k := &hmacKey{method: h}
-	k.pool.New = func() any { return &mac{Hash: hmac.New(h.digest.new, s.bytes())} }
+	k.pool.New = func() any { return &hasher{Hash: hmac.New(h.digest.new, s.bytes())} }
 	return k, nil
 }
 
@@ -86,8 +86,8 @@ type hmacKey struct {
 	pool   sync.Pool
 }
 
-func (k *hmacKey) get() *mac {
-	m := k.pool.Get().(*mac)
+func (k *hmacKey) get() *hasher {
+	m := k.pool.Get().(*hasher)
 	m.Reset()
 	return m
 }

@@ -37,7 +37,7 @@ var segmentNames = map[string]segmentKind{
 	"form_sorted": segmentFormSorted,
 }
 
-// template is what a scheme signs, as pieces to be hashed one after another.
+// template is what a scheme signs, as pieces one after another.
 type template []segment
 
 type segment struct {
@@ -127,46 +127,53 @@ func (t template) fill(with map[string]string) (template, error) {
 }
 
 // signedFields are the values that a template takes from a delivery and that
-// are known before the digest begins.
+// are known before the first byte is written.
 type signedFields struct{ timestamp, id string }
 
-// writeTo hashes the signed bytes. It is the caller's affair that the fields
+// sink takes the signed bytes, piece by piece: a hash, or the whole message for
+// a signature that is made over one.
+type sink interface {
+	write(b []byte)
+	writeString(s string)
+}
+
+// writeTo writes the signed bytes. It is the caller's affair that the fields
 // are single values; a header that the template names must be single, too.
-func (t template) writeTo(m *mac, r *Request, f signedFields) error {
+func (t template) writeTo(to sink, r *Request, f signedFields) error {
 	for _, s := range t {
 		switch s.kind {
 		case segmentLiteral:
-			m.writeString(s.text)
+			to.writeString(s.text)
 		case segmentBody:
-			m.write(r.Body)
+			to.write(r.Body)
 		case segmentTimestamp:
-			m.writeString(f.timestamp)
+			to.writeString(f.timestamp)
 		case segmentID:
-			m.writeString(f.id)
+			to.writeString(f.id)
 		case segmentURL:
-			m.writeString(r.URL)
+			to.writeString(r.URL)
 		case segmentMethod:
-			m.writeString(r.Method)
+			to.writeString(r.Method)
 		case segmentPath:
-			m.writeString(r.Path)
+			to.writeString(r.Path)
 		case segmentQuery:
-			m.writeString(r.Query)
+			to.writeString(r.Query)
 		case segmentHeader:
 			value, err := Place{kind: inHeader, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: header %s: %w", ErrSignatureMalformed, s.text, err)
 			}
-			m.writeString(value)
+			to.writeString(value)
 		case segmentJSON:
-			m.writeString(jsonValue(r.Body, s.text))
+			to.writeString(jsonValue(r.Body, s.text))
 		case segmentForm:
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: form field %s: %w", ErrSignatureMalformed, s.text, err)
 			}
-			m.writeString(value)
+			to.writeString(value)
 		case segmentFormSorted:
-			if err := writeForm(m, r.Body); err != nil {
+			if err := writeForm(to, r.Body); err != nil {
 				return err
 			}
 		}
@@ -174,7 +181,7 @@ func (t template) writeTo(m *mac, r *Request, f signedFields) error {
 	return nil
 }
 
-func writeForm(m *mac, body []byte) error {
+func writeForm(to sink, body []byte) error {
 	fields, err := url.ParseQuery(string(body))
 	if err != nil {
 		return fmt.Errorf("%w: the body is not a form", ErrSignatureMalformed)
@@ -185,9 +192,9 @@ func writeForm(m *mac, body []byte) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		m.writeString(name)
+		to.writeString(name)
 		for _, value := range fields[name] {
-			m.writeString(value)
+			to.writeString(value)
 		}
 	}
 	return nil
