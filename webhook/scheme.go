@@ -52,7 +52,7 @@ type Scheme struct {
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {url},
-	// {method}, {path}, {query}, {header:NAME}, {json:PATH}, {form:NAME},
+	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME},
 	// {form_sorted} and {with:NAME}. {body} is the bytes as received; {timestamp} the text as
 	// received; {form_sorted} each field's name followed by its values, in the
 	// order of the names. Required.
@@ -227,7 +227,9 @@ func (c *scheme) covers(p Place) bool {
 			return true
 		}
 	case inQuery:
-		return c.signed.uses(segmentURL) || c.signed.uses(segmentQuery)
+		if c.signed.uses(segmentURL) || c.signed.uses(segmentQuery) {
+			return true
+		}
 	}
 	return slices.ContainsFunc(c.signed, func(s segment) bool {
 		switch s.kind {
@@ -235,6 +237,8 @@ func (c *scheme) covers(p Place) bool {
 			return p.kind == inHeader && slices.Equal(p.names, []string{s.text})
 		case segmentJSON:
 			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
+		case segmentQueryField:
+			return p.kind == inQuery && slices.Equal(p.names, []string{s.text})
 		case segmentForm:
 			return p.kind == inForm && slices.Equal(p.names, []string{s.text})
 		case segmentFormSorted:

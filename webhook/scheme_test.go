@@ -66,6 +66,7 @@ func TestSignedTemplate(t *testing.T) {
 		{name: "id", signed: "{id}|{body}", want: "d-1|" + string(request().Body)},
 		{name: "method, path and query", signed: "{method} {path}?{query}\n{body}", want: "POST /in/a%20b?x=1&y=2\n" + string(request().Body)},
 		{name: "url", signed: "{url}{body}", want: "https://hooks.example.com/in/a%20b?x=1&y=2" + string(request().Body)},
+		{name: "query parameter", signed: "{query:y}{query:none}.{body}", want: "2." + string(request().Body)},
 		{name: "header", signed: "{header:x-shop}.{body}", want: "a.example." + string(request().Body)},
 		{name: "absent header", signed: "{header:x-none}.{body}", want: "." + string(request().Body)},
 		{name: "parameter", signed: "{with:account}{body}", with: map[string]string{"account": "acct_1"}, want: "acct_1" + string(request().Body)},

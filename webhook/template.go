@@ -23,6 +23,7 @@ const (
 	segmentHeader
 	segmentJSON
 	segmentForm
+	segmentQueryField
 	segmentWith
 )
 
@@ -42,7 +43,7 @@ type template []segment
 
 type segment struct {
 	kind segmentKind
-	text string // the literal, the header's name, the JSON path, the form field's name, or the parameter's name
+	text string // the literal, the header's name, the JSON path, the name of the form field or query parameter, or the parameter's name
 }
 
 // inBody reports whether the segment is some of the body.
@@ -97,6 +98,8 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentHeader, text: http.CanonicalHeaderKey(argument)}, nil
 		case "form":
 			return segment{kind: segmentForm, text: argument}, nil
+		case "query":
+			return segment{kind: segmentQueryField, text: argument}, nil
 		case "json":
 			p, err := ParsePlace("body " + argument)
 			if err != nil {
@@ -107,7 +110,7 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentWith, text: argument}, nil
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {json:PATH}, {form:NAME} or {with:NAME}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME} or {with:NAME}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -170,6 +173,12 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: form field %s: %w", ErrSignatureMalformed, s.text, err)
+			}
+			to.writeString(value)
+		case segmentQueryField:
+			value, err := Place{kind: inQuery, names: []string{s.text}}.Value(r)
+			if err != nil {
+				return fmt.Errorf("%w: query parameter %s: %w", ErrSignatureMalformed, s.text, err)
 			}
 			to.writeString(value)
 		case segmentFormSorted:
