@@ -24,9 +24,19 @@ type binary string
 
 func build(t *testing.T) binary {
 	t.Helper()
-	// go test keeps a result until something changes that the test has opened.
-	// What the compiler opens does not count, so that we look at it, too.
-	err := filepath.WalkDir("..", func(_ string, entry fs.DirEntry, err error) error {
+	watch(t, "..") // what the compiler opens
+	path := filepath.Join(t.TempDir(), "hookpass")
+	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/hookpass").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, output)
+	}
+	return binary(path)
+}
+
+// watch looks at what other processes open. go test keeps a result until
+// something changes that the test itself has opened.
+func watch(t *testing.T, folder string) {
+	t.Helper()
+	err := filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
 		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules") {
 			return fs.SkipDir
 		}
@@ -35,11 +45,6 @@ func build(t *testing.T) binary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "hookpass")
-	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../cmd/hookpass").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, output)
-	}
-	return binary(path)
 }
 
 // send runs "hookpass send" and expects it to succeed.

@@ -75,7 +75,8 @@ func (l *lab) sign(t *testing.T, s sdk, secret, body string, at time.Time) deliv
 	t.Helper()
 	id := newID()
 	body = strings.Replace(body, "{", fmt.Sprintf(`{"id":%[1]q,"delivery_id":%[1]q,"type":%[2]q,"event":%[2]q,`, id, event), 1)
-	answer := l.sdks.ask(t, task{SDK: s.name, Action: "sign", Secret: secret, Body: body, ID: id, Event: event, Timestamp: at.Unix()})
+	var answer answer
+	l.sdks.ask(t, task{SDK: s.name, Action: "sign", Secret: secret, Body: body, ID: id, Event: event, Timestamp: at.Unix()}, &answer)
 	if answer.Error != "" {
 		t.Fatal(answer.Error)
 	}
@@ -106,7 +107,9 @@ func (l *lab) verify(t *testing.T, s sdk, d delivery) (refusal string) {
 	for name := range d.header {
 		header[strings.ToLower(name)] = d.header.Get(name)
 	}
-	return l.sdks.ask(t, task{SDK: s.name, Action: "verify", Secret: s.secret, Body: string(d.body), Header: header}).Error
+	var answer answer
+	l.sdks.ask(t, task{SDK: s.name, Action: "verify", Secret: s.secret, Body: string(d.body), Header: header}, &answer)
+	return answer.Error
 }
 
 // task is a line that sdk.mjs reads.
@@ -127,8 +130,9 @@ type answer struct {
 	Error  string            `json:"error"`
 }
 
-// node is the process of sdk.mjs.
+// node is the process of a script that answers each line with a line.
 type node struct {
+	script  string
 	input   io.Writer
 	answers *json.Decoder
 }
@@ -150,7 +154,12 @@ func startSDKs(t *testing.T) *node {
 			t.Fatalf("the SDKs are not installed: run %q, which needs Node 20 or later: %v\n%s", install, err, output)
 		}
 	}
-	command := exec.CommandContext(t.Context(), "node", "sdk.mjs")
+	return startNode(t, "sdk.mjs")
+}
+
+func startNode(t *testing.T, script string) *node {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "node", script)
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	if err != nil {
@@ -164,10 +173,11 @@ func startSDKs(t *testing.T) *node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = command.Wait() }) // ended by the test's context
-	return &node{input, json.NewDecoder(output)}
+	return &node{script, input, json.NewDecoder(output)}
 }
 
-func (n *node) ask(t *testing.T, task task) (answer answer) {
+// ask sends one task, and reads the answer into what answer points to.
+func (n *node) ask(t *testing.T, task, answer any) {
 	t.Helper()
 	line, err := json.Marshal(task)
 	if err != nil {
@@ -176,8 +186,7 @@ func (n *node) ask(t *testing.T, task task) (answer answer) {
 	if _, err := n.input.Write(append(line, '\n')); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.answers.Decode(&answer); err != nil {
-		t.Fatalf("sdk.mjs: %v", err)
+	if err := n.answers.Decode(answer); err != nil {
+		t.Fatalf("%s: %v", n.script, err)
 	}
-	return answer
 }
