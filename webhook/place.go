@@ -55,6 +55,9 @@ func ParsePlace(words string) (Place, error) {
 // inHead reports whether the value is known before the body is read.
 func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
 
+// inContent reports whether the value is part of the body.
+func (p Place) inContent() bool { return p.kind == inBody || p.kind == inForm }
+
 // values returns every value found, at most one for a body path.
 func (p Place) values(r *Request) []string {
 	switch p.kind {

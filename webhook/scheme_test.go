@@ -309,6 +309,12 @@ func TestValuesInTheBody(t *testing.T) {
 	if _, err := v.Verify(r, arrival.Add(time.Hour)); !errors.Is(err, ErrTimestampTooOld) {
 		t.Errorf("an hour later: %v", err)
 	}
+	for _, altered := range []string{`{}`, `{"meta":{"at":"today"}}`, strings.Replace(body, "17672", "17671", 1)} {
+		r.Body = []byte(altered)
+		if _, err := v.Verify(r, arrival); !errors.Is(err, ErrSignatureMismatch) {
+			t.Errorf("altered to %s: %v", altered, err)
+		}
+	}
 }
 
 func TestConflictingIdentityIsRefused(t *testing.T) {

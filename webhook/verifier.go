@@ -110,9 +110,24 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 			return d, err
 		}
 	}
+	// A timestamp inside the body is judged once the body is proven: what an
+	// altered body says is no reason to call it old.
+	if v.scheme.timestamp.place.inContent() {
+		if err := v.date(&d, e.fields.timestamp, now); err != nil {
+			return d, err
+		}
+	}
 	d.Secret = label
 	err = v.identify(r, &d, true)
 	return d, err
+}
+
+// date reads a timestamp and refuses one that is not fresh.
+func (v *Verifier) date(d *Delivery, text string, now time.Time) (err error) {
+	if d.Timestamp, err = v.scheme.timestamp.parse(text); err != nil {
+		return err
+	}
+	return fresh(d.Timestamp, now, v.tolerance)
 }
 
 // match tries every secret. All are tried even after a match, so that the time
@@ -151,13 +166,12 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 				return d, fmt.Errorf("%w: %w", ErrTimestampMalformed, err)
 			}
 		}
-		if d.Timestamp, err = t.parse(text); err != nil {
-			return d, err
-		}
-		if err := fresh(d.Timestamp, now, v.tolerance); err != nil {
-			return d, err
-		}
 		e.fields.timestamp = text
+		if !t.place.inContent() {
+			if err := v.date(&d, text, now); err != nil {
+				return d, err
+			}
+		}
 	}
 	if whole && v.scheme.signed.uses(segmentID) {
 		if e.fields.id, err = v.scheme.id.Value(r); err != nil {
