@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"crypto/sha256"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -173,6 +174,9 @@ func (x *exchange) withhold(verdict delivery.Verdict, reason delivery.Reason, re
 // refuse ends the exchange of a delivery that did not pass.
 func (x *exchange) refuse(err error) error {
 	refusal := refusalFor(err)
+	if handshake := (*webhook.RefusedHandshake)(nil); errors.As(err, &handshake) && handshake.Status != 0 {
+		refusal.status = handshake.Status
+	}
 	return x.withhold(delivery.VerdictRejected, refusal.reason, func() error {
 		return x.error(refusal.status, refusal.says)
 	})
@@ -188,11 +192,7 @@ func (x *exchange) busy() error {
 // answer ends the exchange of a genuine delivery that the application need not see.
 func (x *exchange) answer(verdict delivery.Verdict, text string) error {
 	return x.withhold(verdict, "", func() error {
-		contentType := "application/json"
-		if verdict == delivery.VerdictHandshake {
-			contentType = "text/plain; charset=utf-8"
-		}
-		return x.write(http.StatusOK, contentType, text)
+		return x.writeJSON(http.StatusOK, text)
 	})
 }
 

@@ -15,13 +15,17 @@ func (h *VerifyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next c
 	x := h.newExchange(w, r, next)
 	defer x.close() // releases the body, logs and counts, whatever happens below
 
+	if greeted, err := x.greet(unsigned); greeted {
+		return err
+	}
 	if err := x.verify(); err != nil {
 		return x.refuse(err)
 	}
-	for _, handshake := range h.settings.handshakes {
-		if answer, asked := handshake.Answer(&x.request); asked {
-			return x.answer(delivery.VerdictHandshake, answer)
-		}
+	if greeted, err := x.greet(signed); greeted {
+		return err
+	}
+	if r.Method != http.MethodPost {
+		return x.refuse(errMethod)
 	}
 	if !h.settings.events.match(x.delivery.Event) {
 		return x.answer(delivery.VerdictIgnored, `{"received":true,"ignored":true}`)
@@ -47,18 +51,16 @@ func (h *VerifyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next c
 // verify checks everything that the head of the request tells before it reads
 // the body, so that a forger need not be listened to.
 func (x *exchange) verify() (err error) {
-	if x.r.Method != http.MethodPost {
+	if !x.h.takes(x.r.Method) {
 		return errMethod
 	}
 	x.timed(func() { x.delivery, err = x.h.verifier.VerifyHeader(&x.request, x.arrived) })
 	if err != nil {
 		return err
 	}
-	s := &x.h.settings
-	if err := x.body.read(x.w, x.r, s.maxBody, s.read); err != nil {
+	if err := x.readBody(); err != nil {
 		return err
 	}
-	x.request.Body = x.body.bytes
 	x.timed(func() { x.delivery, err = x.h.verifier.Verify(&x.request, x.arrived) })
 	x.verified = err == nil
 	return err

@@ -86,10 +86,11 @@ type VerifyWebhook struct {
 	// How copies of a delivery are recognised.
 	Dedup *Dedup `json:"dedup,omitempty"`
 
-	settings settings
-	app      *App
-	verifier *webhook.Verifier
-	logger   *zap.Logger
+	settings   settings
+	app        *App
+	verifier   *webhook.Verifier
+	handshakes []*webhook.Responder
+	logger     *zap.Logger
 }
 
 // Dedup is how an endpoint recognises copies of a delivery.
@@ -157,6 +158,13 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	h.verifier, err = webhook.NewVerifier(h.settings.scheme, secrets, h.settings.tolerance, h.With)
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
+	}
+	for _, described := range h.settings.handshakes {
+		handshake, err := webhook.NewResponder(described, secrets, h.With)
+		if err != nil {
+			return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
+		}
+		h.handshakes = append(h.handshakes, handshake)
 	}
 	config, err := json.Marshal(h)
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/hookpass/hookpass/webhook"
 )
 
 // retryAfter is when a sender may come again, in seconds: by then most copies
@@ -34,11 +37,18 @@ func (x *exchange) error(status int, says string) error {
 	if x.siteHandles(failure) {
 		return failure
 	}
+	if x.h.settings.emptyRefusal {
+		return x.write(&webhook.Reply{Status: status})
+	}
 	text, err := json.Marshal(map[string]string{"error": says})
 	if err != nil {
 		return err
 	}
-	return x.write(status, "application/json", string(text))
+	return x.writeJSON(status, string(text))
+}
+
+func (x *exchange) writeJSON(status int, text string) error {
+	return x.write(&webhook.Reply{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: text})
 }
 
 // siteHandles reports whether handle_errors of this site takes the error. The
@@ -57,10 +67,15 @@ func (x *exchange) siteHandles(failure caddyhttp.HandlerError) bool {
 	return false
 }
 
-func (x *exchange) write(status int, contentType, text string) error {
-	x.w.Header().Set("Content-Type", contentType)
-	x.w.Header().Set("X-Content-Type-Options", "nosniff") // a handshake's answer is the sender's text
-	x.w.WriteHeader(status)
-	_, err := io.WriteString(x.w, text) //nolint:gosec // G705: see nosniff above; and only a signed handshake has text of the sender
+func (x *exchange) write(reply *webhook.Reply) error {
+	header := x.w.Header()
+	header.Set("X-Content-Type-Options", "nosniff") // a handshake's answer is the sender's text
+	for name, value := range reply.Header {
+		if httpguts.ValidHeaderFieldValue(value) {
+			header.Set(name, value)
+		}
+	}
+	x.w.WriteHeader(reply.Status)
+	_, err := io.WriteString(x.w, reply.Body) //nolint:gosec // G705: plain text or JSON, and not to be sniffed
 	return err
 }

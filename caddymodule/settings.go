@@ -21,18 +21,20 @@ const customName = "custom"
 
 // settings is an endpoint's configuration with all defaults applied.
 type settings struct {
-	name       string
-	provider   string
-	scheme     webhook.Scheme
-	handshakes []*webhook.Responder
-	tolerance  time.Duration // 0: any age
-	events     patterns
-	maxBody    int64
-	read       time.Duration
-	mode       delivery.Mode
-	publicURL  string
-	forward    time.Duration
-	dedup      dedupSettings
+	name         string
+	provider     string
+	scheme       webhook.Scheme
+	handshakes   []webhook.Handshake
+	parameters   []string // the names that with must give
+	emptyRefusal bool
+	tolerance    time.Duration // 0: any age
+	events       patterns
+	maxBody      int64
+	read         time.Duration
+	mode         delivery.Mode
+	publicURL    string
+	forward      time.Duration
+	dedup        dedupSettings
 }
 
 type dedupSettings struct {
@@ -85,13 +87,7 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 		}
 		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
 		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
-		for _, handshake := range p.Handshakes {
-			r, err := webhook.NewResponder(handshake)
-			if err != nil {
-				return s, err
-			}
-			s.handshakes = append(s.handshakes, r)
-		}
+		s.handshakes, s.parameters, s.emptyRefusal = p.Handshakes, p.Parameters(), p.EmptyRefusal
 	}
 	if len(h.Secrets) == 0 {
 		return s, errors.New("no secret: write secret {env.NAME}")
@@ -107,7 +103,10 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 		}
 		return s, &settingError{err, word}
 	}
-	if err := h.checkWith(facts.Parameters); err != nil {
+	if h.Scheme != nil {
+		s.parameters = facts.Parameters
+	}
+	if err := h.checkWith(s.parameters); err != nil {
 		return s, err
 	}
 	switch {

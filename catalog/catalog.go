@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,11 @@ type Provider struct {
 	// How deliveries are signed.
 	Scheme webhook.Scheme `yaml:"scheme"`
 
-	// The signed questions that are answered here.
+	// The questions that are answered here.
 	Handshakes []webhook.Handshake `yaml:"handshakes"`
+
+	// Whether the provider demands that a refusal has no body.
+	EmptyRefusal bool `yaml:"empty_refusal"`
 
 	// How old a timestamp may be. Default: 5m.
 	Tolerance Duration `yaml:"tolerance"`
@@ -210,18 +214,33 @@ func (p *Provider) check() error {
 	if p.Tolerance != 0 && !facts.HasTimestamp {
 		return errors.New("tolerance without a timestamp in the scheme: remove it")
 	}
-	for _, name := range facts.Parameters {
+	used := p.Parameters()
+	for _, name := range used {
 		if p.With[name] == "" {
-			return fmt.Errorf("signed has {with:%s}: say under with what it stands for", name)
+			return fmt.Errorf("{with:%s} is used: say under with what it stands for", name)
 		}
 	}
-	if len(p.With) != len(facts.Parameters) {
-		return errors.New("with describes a parameter that signed does not use: remove it")
+	if len(p.With) != len(used) {
+		return errors.New("with describes a parameter that nothing uses: remove it")
 	}
 	for _, h := range p.Handshakes {
-		if _, err := webhook.NewResponder(h); err != nil {
+		if _, err := webhook.NewResponder(h, nil, p.With); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Parameters returns the names of {with:NAME} in the scheme and the handshakes,
+// in alphabetical order.
+func (p *Provider) Parameters() []string {
+	var names []string
+	if facts, err := p.Scheme.Facts(); err == nil {
+		names = append(names, facts.Parameters...)
+	}
+	for _, h := range p.Handshakes {
+		names = append(names, h.Parameters()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

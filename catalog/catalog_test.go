@@ -77,8 +77,8 @@ func TestUnusableFiles(t *testing.T) {
 		{"negative duration", usable + "retries: {for: -1h}\n", "no duration"},
 		{"size without sense", usable + "max_body: big\n", "line 11"},
 		{"parameter not described", strings.Replace(usable, "{body}", "{with:account}{body}", 1), "{with:account}"},
-		{"parameter not used", usable + "with: {account: The account.}\n", "does not use"},
-		{"bad handshake", usable + "handshakes: [{when: body type, answer: body x}]\n", "handshake"},
+		{"parameter not used", usable + "with: {account: The account.}\n", "nothing uses"},
+		{"bad handshake", usable + "handshakes: [{text: hi}]\n", "handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Parse("acme", []byte(tt.text))

@@ -179,27 +179,3 @@ func TestSignThenVerify(t *testing.T) {
 		t.Errorf("signature inside the body: %v", err)
 	}
 }
-
-func TestResponder(t *testing.T) {
-	h, err := NewResponder(Handshake{When: "body type url_verification", Answer: "body challenge"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for body, want := range map[string]string{
-		`{"type":"url_verification","challenge":"3eZb"}`:     "3eZb",
-		`{"type":"event_callback","challenge":"3eZb"}`:       "",
-		`{"type":"url_verification"}`:                        "",
-		`{"type":["url_verification"],"challenge":"3eZb"}`:   "",
-		`payload=url_verification`:                           "",
-		`{"event":{"type":"url_verification"},"challenge":1`: "",
-	} {
-		if got, ok := h.Answer(&Request{Body: []byte(body)}); got != want || ok != (want != "") {
-			t.Errorf("%s: answered %q, %t", body, got, ok)
-		}
-	}
-	for _, bad := range []Handshake{{}, {When: "body type", Answer: "body x"}, {When: "type is x", Answer: "body x"}, {When: "body type x", Answer: "x"}} {
-		if _, err := NewResponder(bad); !errors.Is(err, ErrScheme) {
-			t.Errorf("%+v: %v", bad, err)
-		}
-	}
-}

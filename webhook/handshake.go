@@ -1,52 +1,359 @@
 package webhook
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"slices"
 	"strings"
 )
 
-// Handshake is a question that a provider asks of an endpoint before it sends
-// events, signed like any delivery, and the answer it expects.
+// Handshake is a question that a provider asks of an endpoint, before it sends
+// events or from time to time, and the answer that it expects. Its words are
+// those of a provider file.
 type Handshake struct {
-	// What tells the question from an event: a place and the value found there,
-	// such as "body type url_verification".
-	When string `yaml:"when"`
+	// The method of the question. Default: POST.
+	Method string `yaml:"method" json:"method,omitempty"`
 
-	// The place whose value is the whole answer, sent back as plain text.
-	Answer string `yaml:"answer"`
+	// Whether the question comes without a proof. Default: it is proven like any
+	// delivery, and answered only then.
+	Unsigned bool `yaml:"unsigned" json:"unsigned,omitempty"`
+
+	// What tells the question from an event; all must hold. Each is a place and
+	// the value found there, such as "body type url_verification", or a place
+	// alone, where any value will do. At least one, but for a HEAD or GET.
+	When []string `yaml:"when" json:"when,omitempty"`
+
+	// A place and what must stand there, such as "query hub.verify_token
+	// {with:verify_token}". Another value is refused, in constant time.
+	Require string `yaml:"require" json:"require,omitempty"`
+
+	// The status of that refusal, where the provider insists on one. Default: that
+	// of every refusal, 401.
+	Refuse int `yaml:"refuse" json:"refuse,omitempty"`
+
+	// The status of the answer. Default: 200.
+	Status int `yaml:"status" json:"status,omitempty"`
+
+	// Header fields of the answer, by name.
+	Header map[string]string `yaml:"header" json:"header,omitempty"`
+
+	// The answer's body: plain text, or a JSON object. Texts are templates as
+	// signed is, with {computed} besides.
+	Text string         `yaml:"text" json:"text,omitempty"`
+	JSON map[string]any `yaml:"json" json:"json,omitempty"`
+
+	// What {computed} stands for: "hmac" (SHA-256 under the endpoint's first
+	// secret) or "hash" (SHA-256), hex or base64, and a template.
+	Compute string `yaml:"compute" json:"compute,omitempty"`
 }
+
+// Reply is the answer to a handshake.
+type Reply struct {
+	Status int
+	Header map[string]string
+	Body   string // its content type is in Header
+}
+
+// RefusedHandshake is the error of a question that lacks the required value. It
+// wraps [ErrSignatureMismatch].
+type RefusedHandshake struct {
+	Status int // 0: that of every refusal
+}
+
+func (*RefusedHandshake) Error() string { return "handshake without the required value" }
+func (*RefusedHandshake) Unwrap() error { return ErrSignatureMismatch }
 
 // Responder answers one kind of handshake.
 type Responder struct {
-	when   Place
-	value  string
-	answer Place
+	Method   string
+	Unsigned bool
+
+	when    []condition
+	require *condition
+	refuse  int
+	status  int
+	header  map[string]answerText
+	text    answerText
+	json    map[string]any // string values are answerTexts
+	compute *computation
 }
 
-// NewResponder compiles h. The error wraps [ErrScheme].
-func NewResponder(h Handshake) (*Responder, error) {
-	where, value := cutPlace(h.When)
+type condition struct {
+	place Place
+	any   bool
+	want  template
+}
+
+type answerText []template // pieces between {computed}
+
+type computation struct {
+	keyed    Secret
+	isKeyed  bool
+	encoding encoding
+	of       template
+}
+
+// Parameters returns the names of {with:NAME} in h.
+func (h Handshake) Parameters() []string {
+	var names []string
+	texts := append([]string{h.Require, h.Text, h.Compute}, slices.Collect(maps.Values(h.Header))...)
+	for _, value := range h.JSON {
+		if text, ok := value.(string); ok {
+			texts = append(texts, text)
+		}
+	}
+	for _, text := range texts {
+		for {
+			_, rest, found := strings.Cut(text, "{with:")
+			if !found {
+				break
+			}
+			name, rest, _ := strings.Cut(rest, "}")
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			text = rest
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// NewResponder compiles h for an endpoint: with holds the values of its
+// {with:NAME}, secrets those that {computed} may be keyed with. The error wraps
+// [ErrScheme].
+func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Responder, error) {
+	r := &Responder{Method: h.Method, Unsigned: h.Unsigned, status: h.Status, refuse: h.Refuse, header: map[string]answerText{}, json: map[string]any{}}
+	if r.Method == "" {
+		r.Method = http.MethodPost
+	}
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	if len(h.When) == 0 && r.Method == http.MethodPost {
+		return nil, fmt.Errorf("%w: handshake without when: write what tells it from an event, such as body type url_verification", ErrScheme)
+	}
+	for _, words := range h.When {
+		c, err := parseCondition(words, with)
+		if err != nil {
+			return nil, fmt.Errorf("handshake when: %w", err)
+		}
+		r.when = append(r.when, c)
+	}
+	if h.Require != "" {
+		c, err := parseCondition(h.Require, with)
+		if err != nil || c.any {
+			return nil, errors.Join(fmt.Errorf("%w: handshake require %q: write a place and a value", ErrScheme, h.Require), err)
+		}
+		r.require = &c
+	}
+	if h.Text != "" && h.JSON != nil {
+		return nil, fmt.Errorf("%w: handshake with text and json: write one of them", ErrScheme)
+	}
+	return r, r.compileAnswer(h, secrets, with)
+}
+
+func (r *Responder) compileAnswer(h Handshake, secrets []Secret, with map[string]string) (err error) {
+	if r.text, err = parseAnswer(h.Text, with); err != nil {
+		return err
+	}
+	for name, text := range h.Header {
+		if r.header[name], err = parseAnswer(text, with); err != nil {
+			return err
+		}
+	}
+	for name, value := range h.JSON {
+		r.json[name] = value
+		if text, ok := value.(string); ok {
+			if r.json[name], err = parseAnswer(text, with); err != nil {
+				return err
+			}
+		}
+	}
+	if h.Compute == "" {
+		if strings.Contains(fmt.Sprint(h.Text, h.Header, h.JSON), "{computed}") {
+			return fmt.Errorf("%w: handshake answer has {computed}: write compute", ErrScheme)
+		}
+		return nil
+	}
+	kind, rest, _ := strings.Cut(h.Compute, " ")
+	written, of, _ := strings.Cut(rest, " ")
+	c := &computation{isKeyed: kind == "hmac"}
+	if kind != "hmac" && kind != "hash" {
+		return fmt.Errorf(`%w: handshake compute %q: write it like "hmac hex {json:token}"`, ErrScheme, h.Compute)
+	}
+	if c.encoding, err = parseEncoding(written); err != nil {
+		return err
+	}
+	if c.of, err = parseTemplate(of); err != nil {
+		return err
+	}
+	if c.of, err = c.of.fill(with); err != nil {
+		return err
+	}
+	if c.isKeyed && len(secrets) > 0 {
+		c.keyed = secrets[0]
+	}
+	r.compute = c
+	return nil
+}
+
+// parseCondition reads a place and, behind it, the value.
+func parseCondition(words string, with map[string]string) (c condition, err error) {
+	where, value := cutPlace(words)
+	if c.place, err = ParsePlace(where); err != nil {
+		return c, err
+	}
 	if value == "" {
-		return nil, fmt.Errorf("%w: handshake when %q: write a place and its value, such as body type url_verification", ErrScheme, h.When)
+		c.any = true
+		return c, nil
 	}
-	when, err := ParsePlace(where)
-	if err != nil {
-		return nil, fmt.Errorf("handshake when: %w", err)
+	if c.want, err = parseTemplate(value); err != nil {
+		return c, err
 	}
-	answer, err := ParsePlace(strings.TrimSpace(h.Answer))
-	if err != nil {
-		return nil, fmt.Errorf("handshake answer: %w", err)
-	}
-	return &Responder{when: when, value: value, answer: answer}, nil
+	c.want, err = c.want.fill(with)
+	return c, err
 }
 
-// Answer returns the answer to a verified request, and false if it is no
-// handshake. A question without content is not one: an empty answer would only
-// hide the mistake.
-func (h *Responder) Answer(r *Request) (string, bool) {
-	if asked, err := h.when.Value(r); err != nil || asked != h.value {
-		return "", false
+func parseAnswer(text string, with map[string]string) (answerText, error) {
+	var pieces answerText
+	for i, piece := range strings.Split(text, "{computed}") {
+		if i > 0 {
+			pieces = append(pieces, nil)
+		}
+		if piece == "" {
+			continue
+		}
+		t, err := parseTemplate(piece)
+		if err == nil {
+			t, err = t.fill(with)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("handshake answer: %w", err)
+		}
+		pieces = append(pieces, t)
 	}
-	answer, err := h.answer.Value(r)
-	return answer, err == nil && answer != ""
+	return pieces, nil
+}
+
+// InBody reports whether it takes the body to recognise the question.
+func (r *Responder) InBody() bool {
+	return slices.ContainsFunc(r.when, func(c condition) bool { return !c.place.inHead() })
+}
+
+// Answer returns the reply to a request, nil if it is not this handshake, and an
+// error that wraps [ErrSignatureMismatch] if it lacks the required value. A
+// signed question must have been verified.
+func (r *Responder) Answer(request *Request) (*Reply, error) {
+	if request.Method != r.Method {
+		return nil, nil //nolint:nilnil // the documented "no such handshake"
+	}
+	for _, c := range r.when {
+		if holds, err := c.holds(request); err != nil || !holds {
+			return nil, err
+		}
+	}
+	if r.require != nil {
+		if holds, err := r.require.holds(request); err != nil || !holds {
+			return nil, &RefusedHandshake{r.refuse}
+		}
+	}
+	return r.reply(request)
+}
+
+func (c condition) holds(r *Request) (bool, error) {
+	got, err := c.place.Value(r)
+	if err != nil || got == "" {
+		return false, nil //nolint:nilerr // conflicting values are no question
+	}
+	if c.any {
+		return true, nil
+	}
+	want, err := c.want.render(r)
+	if err != nil {
+		return false, err
+	}
+	a, b := sha256.Sum256([]byte(got)), sha256.Sum256([]byte(want))
+	return hmac.Equal(a[:], b[:]), nil
+}
+
+func (r *Responder) reply(request *Request) (*Reply, error) {
+	computed, err := r.compute.value(request)
+	if err != nil {
+		return nil, err
+	}
+	reply := &Reply{Status: r.status, Header: map[string]string{}}
+	for name, text := range r.header {
+		if reply.Header[name], err = text.render(request, computed); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.json) == 0 {
+		reply.Body, err = r.text.render(request, computed)
+		if reply.Body != "" {
+			reply.Header["Content-Type"] = "text/plain; charset=utf-8"
+		}
+		return reply, err
+	}
+	object := make(map[string]any, len(r.json))
+	for name, value := range r.json {
+		object[name] = value
+		if text, ok := value.(answerText); ok {
+			if object[name], err = text.render(request, computed); err != nil {
+				return nil, err
+			}
+		}
+	}
+	body, err := json.Marshal(object)
+	reply.Header["Content-Type"], reply.Body = "application/json", string(body)
+	return reply, err
+}
+
+func (c *computation) value(r *Request) (string, error) {
+	if c == nil {
+		return "", nil
+	}
+	of, err := c.of.render(r)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.New()
+	if c.isKeyed {
+		digest = hmac.New(sha256.New, c.keyed.bytes())
+	}
+	digest.Write([]byte(of))
+	return c.encoding.encode(digest.Sum(nil)), nil
+}
+
+func (a answerText) render(r *Request, computed string) (string, error) {
+	var b strings.Builder
+	for _, piece := range a {
+		if piece == nil {
+			b.WriteString(computed)
+			continue
+		}
+		text, err := piece.render(r)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// text is a sink for what is short.
+type text struct{ strings.Builder }
+
+func (t *text) write(b []byte)       { t.Write(b) }
+func (t *text) writeString(s string) { t.WriteString(s) }
+
+func (t template) render(r *Request) (string, error) {
+	var to text
+	err := t.writeTo(&to, r, signedFields{})
+	return to.String(), err
 }

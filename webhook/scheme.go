@@ -183,7 +183,7 @@ func (s Scheme) checkKey(known ...KeyForm) error {
 	if s.Key == "" || slices.Contains(known, s.Key) {
 		return nil
 	}
-	return &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write one of %s", ErrScheme, s.Key, joined(known))}
+	return &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write %s", ErrScheme, s.Key, joined(known))}
 }
 
 func joined[T ~string](words []T) string {

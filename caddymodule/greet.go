@@ -1,0 +1,62 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// Whether a handshake is proven like a delivery.
+const (
+	unsigned = false
+	signed   = true
+)
+
+// takes reports whether the endpoint has any use for the method.
+func (h *VerifyWebhook) takes(method string) bool {
+	return method == http.MethodPost || slices.ContainsFunc(h.handshakes, func(r *webhook.Responder) bool {
+		return r.Method == method
+	})
+}
+
+// greet answers the provider's handshakes, here and without the application. It
+// reports false if the request is none.
+func (x *exchange) greet(proven bool) (greeted bool, err error) {
+	for _, handshake := range x.h.handshakes {
+		if handshake.Unsigned == proven || handshake.Method != x.r.Method {
+			continue
+		}
+		if !proven && handshake.InBody() {
+			// What has a signature is a delivery: its body is not looked at here.
+			if _, err := x.h.verifier.VerifyHeader(&x.request, x.arrived); !errors.Is(err, webhook.ErrSignatureMissing) {
+				continue
+			}
+			if err := x.readBody(); err != nil {
+				return true, x.refuse(err)
+			}
+		}
+		reply, err := handshake.Answer(&x.request)
+		if err != nil {
+			return true, x.refuse(err)
+		}
+		if reply != nil {
+			return true, x.withhold(delivery.VerdictHandshake, "", func() error { return x.write(reply) })
+		}
+	}
+	return false, nil
+}
+
+// readBody reads the body, once.
+func (x *exchange) readBody() error {
+	s := &x.h.settings
+	if !x.body.whole {
+		if err := x.body.read(x.w, x.r, s.maxBody, s.read); err != nil {
+			return err
+		}
+	}
+	x.request.Body = x.body.bytes
+	return nil
+}

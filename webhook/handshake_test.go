@@ -1,0 +1,114 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each row is a question in the form of a real provider and the answer that the
+// provider documents, or none where the request is no such question.
+func TestHandshakes(t *testing.T) {
+	secret := mustSecret(t, "key", KeyText)
+	with := map[string]string{"verify_token": "expected"}
+	slack := Handshake{When: []string{"body type url_verification"}, Text: "{json:challenge}"}
+	meta := Handshake{Method: "GET", Unsigned: true, When: []string{"query hub.mode subscribe", "query hub.challenge"}, Require: "query hub.verify_token {with:verify_token}", Text: "{query:hub.challenge}"}
+	crc := Handshake{Method: "GET", Unsigned: true, When: []string{"query crc_token"}, Compute: "hmac base64 {query:crc_token}", JSON: map[string]any{"response_token": "sha256={computed}"}}
+	zoom := Handshake{When: []string{"body event endpoint.url_validation"}, Compute: "hmac hex {json:payload.plainToken}", JSON: map[string]any{"plainToken": "{json:payload.plainToken}", "encryptedToken": "{computed}"}}
+	ebay := Handshake{Method: "GET", Unsigned: true, When: []string{"query challenge_code"}, Compute: "hash hex {query:challenge_code}{with:verify_token}{url}", JSON: map[string]any{"challengeResponse": "{computed}"}}
+	ping := Handshake{When: []string{"body type 1"}, JSON: map[string]any{"type": 1}}
+	echo := Handshake{Method: "OPTIONS", When: []string{"header WebHook-Request-Origin"}, Header: map[string]string{"WebHook-Allowed-Origin": "{header:WebHook-Request-Origin}"}}
+	probe := Handshake{Method: "HEAD", Unsigned: true}
+	fitbit := Handshake{Method: "GET", Unsigned: true, When: []string{"query verify"}, Require: "query verify {with:verify_token}", Refuse: 404, Status: 204}
+
+	for _, tt := range []struct {
+		name      string
+		handshake Handshake
+		request   Request
+		want      string // status, header fields, body
+		refused   int    // status of the refusal, -1: any
+	}{
+		{name: "value in the body", handshake: slack, request: Request{Body: []byte(`{"type":"url_verification","challenge":"3eZb"}`)}, want: "200 Content-Type=text/plain; charset=utf-8 3eZb"},
+		{name: "an event", handshake: slack, request: Request{Body: []byte(`{"type":"event_callback","challenge":"3eZb"}`)}},
+		{name: "a list in place of the value", handshake: slack, request: Request{Body: []byte(`{"type":["url_verification"]}`)}},
+		{name: "no JSON", handshake: slack, request: Request{Body: []byte(`type=url_verification`)}},
+		{name: "other method", handshake: slack, request: Request{Method: "PUT", Body: []byte(`{"type":"url_verification"}`)}},
+		{name: "right token", handshake: meta, request: Request{Method: "GET", Query: "hub.mode=subscribe&hub.challenge=11%2B58&hub.verify_token=expected"}, want: "200 Content-Type=text/plain; charset=utf-8 11+58"},
+		{name: "wrong token", handshake: meta, request: Request{Method: "GET", Query: "hub.mode=subscribe&hub.challenge=1158&hub.verify_token=guess"}, refused: -1},
+		{name: "no token", handshake: meta, request: Request{Method: "GET", Query: "hub.mode=subscribe&hub.challenge=1158"}, refused: -1},
+		{name: "two tokens", handshake: meta, request: Request{Method: "GET", Query: "hub.mode=subscribe&hub.challenge=1158&hub.verify_token=expected&hub.verify_token=guess"}, refused: -1},
+		{name: "no question", handshake: meta, request: Request{Method: "GET", Query: "x=1"}},
+		// printf token | openssl dgst -sha256 -hmac key -binary | base64
+		{name: "keyed answer", handshake: crc, request: Request{Method: "GET", Query: "crc_token=token"}, want: `200 Content-Type=application/json {"response_token":"sha256=ZGuOrAxK5BeCmcm9kk4r8HPfsH4CSQGoyGT2W5Rivw0="}`},
+		// printf token | openssl dgst -sha256 -hmac key
+		{name: "keyed answer beside the question", handshake: zoom, request: Request{Body: []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"token"}}`)}, want: `200 Content-Type=application/json {"encryptedToken":"646b8eac0c4ae4178299c9bd924e2bf073dfb07e024901a8c864f65b9462bf0d","plainToken":"token"}`},
+		// printf codeexpectedhttps://h.example/in | openssl dgst -sha256
+		{name: "hashed answer", handshake: ebay, request: Request{Method: "GET", Query: "challenge_code=code", URL: "https://h.example/in"}, want: `200 Content-Type=application/json {"challengeResponse":"c4c577a98ed0f29ecf529f9fd7ed14f145687276cea13ca2bce75f375334e582"}`},
+		{name: "number", handshake: ping, request: Request{Body: []byte(`{"type":1}`)}, want: `200 Content-Type=application/json {"type":1}`},
+		{name: "text where a number is meant", handshake: ping, request: Request{Body: []byte(`{"type":2}`)}},
+		{name: "header", handshake: echo, request: Request{Method: "OPTIONS", Header: http.Header{"Webhook-Request-Origin": {"e.example"}}}, want: "200 WebHook-Allowed-Origin=e.example "},
+		{name: "probe", handshake: probe, request: Request{Method: "HEAD"}, want: "200  "},
+		{name: "right code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=expected"}, want: "204  "},
+		{name: "wrong code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=guess"}, refused: 404},
+		{name: "quotes in a JSON answer", handshake: zoom, request: Request{Body: []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"\"},{\""}}`)}, want: `200 Content-Type=application/json {"encryptedToken":"2d730b98abb21d0b793b426f22a96ae17e3047bbdca99347171badfe89bec8a8","plainToken":"\"},{\""}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := NewResponder(tt.handshake, []Secret{secret}, with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.request.Method == "" {
+				tt.request.Method = http.MethodPost
+			}
+			reply, err := r.Answer(&tt.request)
+			var refused *RefusedHandshake
+			if errors.As(err, &refused) != (tt.refused != 0) || tt.refused > 0 && refused.Status != tt.refused {
+				t.Fatalf("refused: %v", err)
+			}
+			if refused != nil && !errors.Is(err, ErrSignatureMismatch) {
+				t.Errorf("refused without the cause: %v", err)
+			}
+			got := ""
+			if reply != nil {
+				var fields []string
+				for _, name := range slices.Sorted(maps.Keys(reply.Header)) {
+					fields = append(fields, name+"="+reply.Header[name])
+				}
+				got = fmt.Sprintf("%d %s %s", reply.Status, strings.Join(fields, ","), reply.Body)
+			}
+			if got != tt.want {
+				t.Errorf("answered %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestUnusableHandshakes(t *testing.T) {
+	for _, h := range []Handshake{
+		{},
+		{When: []string{"type is x"}},
+		{When: []string{"body type {boddy}"}},
+		{When: []string{"body type x"}, Require: "query token"},
+		{When: []string{"body type x"}, Text: "{nothing}"},
+		{When: []string{"body type x"}, Text: "{with:unknown}"},
+		{When: []string{"body type x"}, Text: "a", JSON: map[string]any{"a": 1}},
+		{When: []string{"body type x"}, Text: "{computed}", Compute: "md5 hex {json:a}"},
+		{When: []string{"body type x"}, Text: "{computed}", Compute: "hmac octal {json:a}"},
+		{When: []string{"body type x"}, Text: "{computed}"},
+	} {
+		if _, err := NewResponder(h, nil, nil); !errors.Is(err, ErrScheme) {
+			t.Errorf("%+v: %v", h, err)
+		}
+	}
+}
+
+func TestHandshakeParameters(t *testing.T) {
+	h := Handshake{Require: "query a {with:token}", Text: "{with:b}{with:token}", JSON: map[string]any{"x": "{with:c}", "n": 1}, Compute: "hash hex {with:d}"}
+	if got := fmt.Sprint(h.Parameters()); got != "[b c d token]" {
+		t.Errorf("got %s", got)
+	}
+}
