@@ -55,7 +55,9 @@ type Scheme struct {
 	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME},
 	// {form_sorted} and {with:NAME}. {body} is the bytes as received; {timestamp} the text as
 	// received; {form_sorted} each field's name followed by its values, in the
-	// order of the names. Required.
+	// order of the names. {sha256:body}, {sha256_base64:body} and {crc32:body} are
+	// digests of the body, and of the URL with url in its place, in hex, base64
+	// and decimal. Required.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",

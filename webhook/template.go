@@ -1,10 +1,15 @@
 package webhook
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,6 +30,7 @@ const (
 	segmentForm
 	segmentQueryField
 	segmentWith
+	segmentDigest
 )
 
 var segmentNames = map[string]segmentKind{
@@ -43,7 +49,8 @@ type template []segment
 
 type segment struct {
 	kind segmentKind
-	text string // the literal, the header's name, the JSON path, the name of the form field or query parameter, or the parameter's name
+	text string      // the literal, the header's name, the JSON path, the name of the form field or query parameter, the parameter's name, or the digest's
+	of   segmentKind // what is digested: the body or the URL
 }
 
 // inBody reports whether the segment is some of the body.
@@ -52,12 +59,14 @@ func (s segment) inBody() bool {
 	case segmentBody, segmentJSON, segmentForm, segmentFormSorted:
 		return true
 	default:
-		return false
+		return s.of == segmentBody
 	}
 }
 
+// uses reports whether what kind stands for is in the template, as it is or as
+// its digest.
 func (t template) uses(kind segmentKind) bool {
-	return slices.ContainsFunc(t, func(s segment) bool { return s.kind == kind })
+	return slices.ContainsFunc(t, func(s segment) bool { return s.kind == kind || s.kind == segmentDigest && s.of == kind })
 }
 
 func parseTemplate(text string) (template, error) {
@@ -108,9 +117,13 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentJSON, text: p.names[0]}, nil
 		case "with":
 			return segment{kind: segmentWith, text: argument}, nil
+		case "sha256", "sha256_base64", "crc32":
+			if argument == "body" || argument == "url" {
+				return segment{kind: segmentDigest, text: kind, of: segmentNames[argument]}, nil
+			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME} or {with:NAME}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64 or crc32 of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -185,9 +198,28 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			if err := writeForm(to, r.Body); err != nil {
 				return err
 			}
+		case segmentDigest:
+			of := r.Body
+			if s.of == segmentURL {
+				of = []byte(r.URL)
+			}
+			to.writeString(digestText(s.text, of))
 		}
 	}
 	return nil
+}
+
+// digestText is the digest of b as providers write it: lower-case hex or base64,
+// a CRC as a decimal number.
+func digestText(name string, b []byte) string {
+	if name == "crc32" {
+		return strconv.FormatUint(uint64(crc32.ChecksumIEEE(b)), 10)
+	}
+	sum := sha256.Sum256(b)
+	if name == "sha256_base64" {
+		return base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return hex.EncodeToString(sum[:])
 }
 
 func writeForm(to sink, body []byte) error {
