@@ -1,9 +1,10 @@
 package webhook
 
 import (
+	"crypto"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // G505: a few providers sign with nothing better, and HMAC-SHA1 is not broken
-	"crypto/sha256"
+	_ "crypto/sha1" //nolint:gosec // G505: a few providers sign with nothing better, and HMAC-SHA1 is not broken
+	_ "crypto/sha256"
 	"crypto/sha512"
 	"fmt"
 	"hash"
@@ -12,26 +13,21 @@ import (
 
 // All cryptography of keyed digests is in this file.
 
-type digest struct {
-	new  func() hash.Hash
-	size int
-}
-
 // maxDigest is the size of the largest digest, SHA-512.
 const maxDigest = sha512.Size
 
-func digestFor(algorithm string) (digest, error) {
+func hashFor(algorithm string) (crypto.Hash, error) {
 	switch algorithm {
 	case "sha1":
-		return digest{sha1.New, sha1.Size}, nil
+		return crypto.SHA1, nil
 	case "sha256":
-		return digest{sha256.New, sha256.Size}, nil
+		return crypto.SHA256, nil
 	case "sha384":
-		return digest{sha512.New384, sha512.Size384}, nil
+		return crypto.SHA384, nil
 	case "sha512":
-		return digest{sha512.New, sha512.Size}, nil
+		return crypto.SHA512, nil
 	default:
-		return digest{}, fmt.Errorf("%w: algorithm %q is unknown: write sha1, sha256, sha384 or sha512", ErrScheme, algorithm)
+		return 0, &SchemeError{"algorithm", fmt.Errorf("%w: algorithm %q is unknown: write sha1, sha256, sha384 or sha512", ErrScheme, algorithm)}
 	}
 }
 
@@ -52,30 +48,30 @@ func (h *hasher) writeString(s string) {
 
 // hmacMethod is a digest keyed with a shared secret.
 type hmacMethod struct {
-	digest   digest
+	hash     crypto.Hash
 	encoding encoding
 }
 
 func newHMACMethod(s Scheme) (method, error) {
-	d, err := digestFor(s.Algorithm)
+	hash, err := hashFor(s.Algorithm)
 	if err != nil {
-		return nil, &SchemeError{"algorithm", err}
+		return nil, err
 	}
 	e, err := parseEncoding(s.Encoding)
 	if err != nil {
 		return nil, &SchemeError{"encoding", err}
 	}
-	return &hmacMethod{d, e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeyWhsec)
+	return &hmacMethod{hash, e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeyWhsec)
 }
 
 func (h *hmacMethod) wellFormed(text string) bool {
 	var decoded signature
-	return h.encoding.decode(&decoded, text, h.digest.size)
+	return h.encoding.decode(&decoded, text, h.hash.Size())
 }
 
 func (h *hmacMethod) newKey(s Secret) (key, error) {
 	k := &hmacKey{method: h}
-	k.pool.New = func() any { return &hasher{Hash: hmac.New(h.digest.new, s.bytes())} }
+	k.pool.New = func() any { return &hasher{Hash: hmac.New(h.hash.New, s.bytes())} }
 	return k, nil
 }
 
