@@ -36,7 +36,8 @@ type Scheme struct {
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
-	// behind an optional "whsec_"). Default: text.
+	// behind an optional "whsec_"). "text after :" takes what follows the last
+	// colon, where what a provider shows is more than the key. Default: text.
 	Key KeyForm `json:"key,omitempty" yaml:"key"`
 
 	// Where the signature travels and how it is written there: "header NAME",
@@ -182,7 +183,7 @@ func (s Scheme) compile() (*scheme, error) {
 // checkKey refuses a key form that the scheme's type does not know; the first is
 // the default.
 func (s Scheme) checkKey(known ...KeyForm) error {
-	if s.Key == "" || slices.Contains(known, s.Key) {
+	if form, _ := s.Key.parts(); form == "" || slices.Contains(known, form) {
 		return nil
 	}
 	return &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write %s", ErrScheme, s.Key, joined(known))}

@@ -38,8 +38,17 @@ func (s Secret) bytes() []byte {
 	return *s.key
 }
 
-// KeyForm is how the text shown by a provider's dashboard becomes key bytes.
+// KeyForm is how the text shown by a provider's dashboard becomes key bytes. In
+// "text after :" the key follows the last colon; a text without one is all key.
 type KeyForm string
+
+// parts splits "whsec after ," into the form and what ends at the key.
+func (f KeyForm) parts() (form KeyForm, mark string) {
+	if form, mark, _ := strings.Cut(string(f), " after "); mark != "" {
+		return KeyForm(form), mark
+	}
+	return f, ""
+}
 
 // The forms of a key.
 const (
@@ -58,6 +67,10 @@ func ParseSecret(label, text string, form KeyForm) (Secret, error) {
 	}
 	if strings.TrimSpace(text) != text {
 		return Secret{}, fmt.Errorf("%w: remove the blanks or line breaks around it", ErrSecretWhitespace)
+	}
+	form, mark := form.parts()
+	if at := strings.LastIndex(text, mark); mark != "" && at >= 0 {
+		text = text[at+len(mark):]
 	}
 	var key []byte
 	var err error

@@ -112,7 +112,8 @@ func travelsIn(place, header string) bool {
 }
 
 func otherSecret(p *catalog.Provider) string {
-	switch p.Scheme.Key {
+	form, _, _ := strings.Cut(string(p.Scheme.Key), " after ")
+	switch webhook.KeyForm(form) {
 	case webhook.KeyWhsec, webhook.KeyBase64:
 		return "b3RoZXIgc2VjcmV0IG90aGVyIHNlY3JldA=="
 	case webhook.KeyHex:
