@@ -7,12 +7,10 @@
 package catalog
 
 import (
-	"bytes"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,78 +21,68 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
-//go:embed providers/*.yaml
-var files embed.FS
-
-const folder = "providers/"
-
-// ErrUnknownProvider is returned when the catalogue has no such provider. The
-// message names the nearest one it has.
-var ErrUnknownProvider = errors.New("unknown provider")
-
-// ErrProviderFile is returned when a provider file is not usable. The message
-// names the file and, where it can be told, the line.
-var ErrProviderFile = errors.New("provider file")
-
 // MinWindow is the shortest time for which deliveries are remembered by default.
 const MinWindow = 24 * time.Hour
 
 // Provider is what the catalogue knows of one provider. Its id is the name of
 // its file.
 type Provider struct {
-	ID string `yaml:"-"`
+	ID string `yaml:"-" json:"id"`
+
+	// Other names under which users may know it.
+	Aliases []string `yaml:"aliases" json:"aliases,omitempty"`
 
 	// The provider's name as it writes it.
-	Name string `yaml:"name"`
+	Name string `yaml:"name" json:"name"`
 
 	// What the provider is for: one lower-case word, such as payments.
-	Category string `yaml:"category"`
+	Category string `yaml:"category" json:"category"`
 
 	// The page that documents the signature, where there is a public one.
-	Docs string `yaml:"docs"`
+	Docs string `yaml:"docs" json:"docs,omitempty"`
 
 	// Where the user finds the secret, and what it looks like.
-	Secret string `yaml:"secret"`
+	Secret string `yaml:"secret" json:"secret"`
 
 	// How deliveries are signed.
-	Scheme webhook.Scheme `yaml:"scheme"`
+	Scheme webhook.Scheme `yaml:"scheme" json:"scheme"`
 
 	// The questions that are answered here.
-	Handshakes []webhook.Handshake `yaml:"handshakes"`
+	Handshakes []webhook.Handshake `yaml:"handshakes" json:"handshakes,omitempty"`
 
 	// Whether the provider demands that a refusal has no body.
-	EmptyRefusal bool `yaml:"empty_refusal"`
+	EmptyRefusal bool `yaml:"empty_refusal" json:"empty_refusal,omitempty"`
 
 	// How old a timestamp may be. Default: 5m.
-	Tolerance Duration `yaml:"tolerance"`
+	Tolerance Duration `yaml:"tolerance" json:"tolerance,omitzero"`
 
 	// The largest body the provider sends. Default: 1 MiB.
-	MaxBody Size `yaml:"max_body"`
+	MaxBody Size `yaml:"max_body" json:"max_body,omitzero"`
 
 	// What the scheme's {with:NAME} stand for, by name.
-	With map[string]string `yaml:"with"`
+	With map[string]string `yaml:"with" json:"with,omitempty"`
 
 	// How the provider tries again.
-	Retries Retries `yaml:"retries"`
+	Retries Retries `yaml:"retries" json:"retries,omitzero"`
 
 	// What a user of this provider should know beyond all that: one sentence.
-	Note string `yaml:"note"`
+	Note string `yaml:"note" json:"note,omitempty"`
 
 	// Deliveries with known signatures.
-	Vectors []Vector `yaml:"vectors"`
+	Vectors []Vector `yaml:"vectors" json:"-"`
 }
 
 // Retries is how a provider repeats a delivery that failed.
 type Retries struct {
 	// How long after the first attempt the last one comes. Zero: it never retries.
-	For Duration `yaml:"for"`
+	For Duration `yaml:"for" json:"for,omitzero"`
 
 	// The attempts, in words.
-	Schedule string `yaml:"schedule"`
+	Schedule string `yaml:"schedule" json:"schedule,omitempty"`
 
 	// Whether a retry carries the timestamp of the first attempt. Where it does,
 	// a tolerance shorter than For would refuse genuine retries.
-	OriginalTimestamp bool `yaml:"original_timestamp"`
+	OriginalTimestamp bool `yaml:"original_timestamp" json:"original_timestamp,omitempty"`
 }
 
 // Vector is a delivery whose signature is known to be right.
@@ -116,8 +104,26 @@ type Vector struct {
 	Event      string `yaml:"event"`
 }
 
+// Published reports whether the vector is one that the provider shows to
+// everybody; if not, independent software computed it.
+func (v Vector) Published() bool { return strings.HasPrefix(v.Source, "https://") }
+
 // Duration is written like "5m" or "72h".
 type Duration time.Duration
+
+// String writes d as a provider file does, without the units that are zero.
+func (d Duration) String() string {
+	text := time.Duration(d).String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(text, zero) {
+			text = text[:len(text)-2]
+		}
+	}
+	return text
+}
+
+// MarshalText writes d as String does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalYAML reads a duration as time.ParseDuration does.
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
@@ -131,6 +137,12 @@ func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 
 // Size is a number of bytes, written like "25MiB".
 type Size int64
+
+// String writes s with its unit.
+func (s Size) String() string { return strings.ReplaceAll(humanize.IBytes(uint64(s)), " ", "") }
+
+// MarshalText writes s as String does.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalYAML reads a size with its unit.
 func (s *Size) UnmarshalYAML(node *yaml.Node) error {
@@ -165,46 +177,17 @@ func (p *Provider) Window() time.Duration {
 	return max(MinWindow, time.Duration(p.Retries.For), p.MaxAge()+webhook.MaxFuture)
 }
 
-// IDs returns the ids of all providers, in alphabetical order.
-func IDs() []string {
-	names, err := fs.Glob(files, folder+"*.yaml")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	for i, name := range names {
-		names[i] = strings.TrimSuffix(strings.TrimPrefix(name, folder), ".yaml")
-	}
-	return names
-}
-
-// Lookup returns the provider of the given id. The error wraps
-// [ErrUnknownProvider], or [ErrProviderFile] if its file is broken.
-func Lookup(id string) (*Provider, error) {
-	text, err := files.ReadFile(folder + id + ".yaml")
-	if err != nil {
-		return nil, fmt.Errorf("%w %q: did you mean %q? It can also be described with a scheme block", ErrUnknownProvider, id, Nearest(id, IDs()))
-	}
-	return Parse(id, text)
-}
-
-// Parse reads a provider file. The error wraps [ErrProviderFile].
-func Parse(id string, text []byte) (*Provider, error) {
-	p := &Provider{ID: id}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(p); err != nil {
-		return nil, fmt.Errorf("%w %s.yaml: %w", ErrProviderFile, id, err)
-	}
-	if err := p.check(); err != nil {
-		return nil, fmt.Errorf("%w %s.yaml: %w", ErrProviderFile, id, err)
-	}
-	return p, nil
-}
+var id = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (p *Provider) check() error {
 	for word, text := range map[string]string{"name": p.Name, "category": p.Category, "secret": p.Secret} {
 		if text == "" {
-			return fmt.Errorf("%s is missing", word)
+			return &fault{word, errors.New(word + " is missing")}
+		}
+	}
+	for _, name := range append([]string{p.ID}, p.Aliases...) {
+		if !id.MatchString(name) {
+			return &fault{"aliases", fmt.Errorf("%q is no provider's name: write lower-case letters, digits and dashes", name)}
 		}
 	}
 	facts, err := p.Scheme.Facts()
@@ -212,20 +195,20 @@ func (p *Provider) check() error {
 		return err
 	}
 	if p.Tolerance != 0 && !facts.HasTimestamp {
-		return errors.New("tolerance without a timestamp in the scheme: remove it")
+		return &fault{"tolerance", errors.New("tolerance without a timestamp in the scheme: remove it")}
 	}
 	used := p.Parameters()
 	for _, name := range used {
 		if p.With[name] == "" {
-			return fmt.Errorf("{with:%s} is used: say under with what it stands for", name)
+			return &fault{"with", fmt.Errorf("{with:%s} is used: say under with what it stands for", name)}
 		}
 	}
 	if len(p.With) != len(used) {
-		return errors.New("with describes a parameter that nothing uses: remove it")
+		return &fault{"with", errors.New("with describes a parameter that nothing uses: remove it")}
 	}
 	for _, h := range p.Handshakes {
 		if _, err := webhook.NewResponder(h, nil, p.With); err != nil {
-			return err
+			return &fault{"handshakes", err}
 		}
 	}
 	return nil

@@ -63,29 +63,38 @@ scheme:
 `
 
 func TestUnusableFiles(t *testing.T) {
-	if _, err := Parse("acme", []byte(usable)); err != nil {
+	if _, err := Parse("acme.yaml", []byte(usable)); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, text, says string }{
-		{"empty", "", "EOF"},
+		{"empty", "", "it is empty"},
+		{"two documents", usable + "---\n" + usable, "more than one document"},
+		{"no YAML", usable + "\tcolour: red\n", "line 11: found character"},
 		{"unknown word", usable + "colour: red\n", "line 11: field colour not found"},
+		{"two unknown words", usable + "colour: red\nshape: round\n", "catalog.Provider; line 12: field shape"},
 		{"unknown word in the scheme", strings.Replace(usable, "encoding", "enconding", 1), "line 9: field enconding"},
-		{"repeated word", usable + "name: Again\n", "already defined"},
-		{"no name", strings.Replace(usable, "name: Acme", "", 1), "name is missing"},
-		{"bad scheme", strings.Replace(usable, "sha256", "md5", 1), `"md5"`},
-		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "without a timestamp"},
-		{"negative duration", usable + "retries: {for: -1h}\n", "no duration"},
-		{"size without sense", usable + "max_body: big\n", "line 11"},
+		{"repeated word", usable + "name: Again\n", "line 11: mapping key \"name\" already defined at line 2"},
+		{"no name", strings.Replace(usable, "name: Acme", "", 1), "line 1: name is missing"},
+		{"empty secret", strings.Replace(usable, "Somewhere.", `""`, 1), "line 4: secret is missing"},
+		{"alias that cannot be written", usable + "aliases: [Acme Corp]\n", `line 11: "Acme Corp" is no provider's name`},
+		{"bad scheme", strings.Replace(usable, "sha256", "md5", 1), `line 7: scheme: algorithm "md5"`},
+		{"word of the scheme missing", strings.Replace(usable, "  signature: header X-Sig\n", "", 1), "line 5: scheme: no signature"},
+		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "line 11: tolerance without a timestamp"},
+		{"negative duration", usable + "retries: {for: -1h}\n", `line 11: "-1h" is no duration`},
+		{"size without sense", usable + "max_body: big\n", `line 11: "big" is no size`},
 		{"parameter not described", strings.Replace(usable, "{body}", "{with:account}{body}", 1), "{with:account}"},
-		{"parameter not used", usable + "with: {account: The account.}\n", "nothing uses"},
-		{"bad handshake", usable + "handshakes: [{text: hi}]\n", "handshake"},
+		{"parameter not used", usable + "with: {account: The account.}\n", "line 11: with describes a parameter that nothing uses"},
+		{"bad handshake", usable + "handshakes: [{text: hi}]\n", "line 11: scheme: handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse("acme", []byte(tt.text))
-			if !errors.Is(err, ErrProviderFile) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "acme.yaml") {
+			_, err := Parse("/etc/hookpass/acme.yaml", []byte(tt.text))
+			if !errors.Is(err, ErrProviderFile) || !strings.Contains(err.Error(), tt.says) || !strings.Contains(err.Error(), "provider file /etc/hookpass/acme.yaml: ") {
 				t.Errorf("got %v, want it to say %q", err, tt.says)
 			}
 		})
+	}
+	if _, err := Parse("Acme Corp.yaml", []byte(usable)); !errors.Is(err, ErrProviderFile) || !strings.Contains(err.Error(), "lower-case") {
+		t.Errorf("file name that is no id: %v", err)
 	}
 }
 
