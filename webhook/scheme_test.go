@@ -89,14 +89,48 @@ func TestSignedTemplate(t *testing.T) {
 
 func TestSignedForm(t *testing.T) {
 	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{url}{form_sorted}"}
-	r := &Request{URL: "https://x.example/", Header: http.Header{}, Body: []byte("b=2&a=1+1&b=0&c=%C3%A9")}
-	r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", "https://x.example/a1 1b20cé")))
+	r := &Request{URL: "https://x.example/", Header: http.Header{}, Body: []byte("b=2&a=1+1&b=0&c=%C3%A9&b=2")}
+	r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", "https://x.example/a1 1b0b2cé")))
 	if _, err := mustVerifier(t, s, nil).Verify(r, arrival); err != nil {
 		t.Error(err)
 	}
 	r.Body = []byte("a=%zz")
 	if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, ErrSignatureMalformed) {
 		t.Errorf("body that is no form: %v", err)
+	}
+}
+
+// The digests of "123456789" are as openssl dgst has them; its CRC is the check
+// value of CRC-32/ISO-HDLC.
+func TestSignedDigests(t *testing.T) {
+	const sum256 = "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"
+	raw, err := hex.DecodeString(sum256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"sha256":        sum256,
+		"sha256_base64": "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=",
+		"sha256_raw":    string(raw),
+		"crc32":         "3421780262",
+	} {
+		s := Scheme{
+			Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex",
+			Signed: "{" + name + ":body}|{" + name + ":url}", DeliveryID: "body id",
+		}
+		r := &Request{URL: "123456789", Header: http.Header{}, Body: []byte("123456789")}
+		r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", text+"|"+text)))
+		v := mustVerifier(t, s, nil)
+		if _, err := v.Verify(r, arrival); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		r.Body[8]++
+		if _, err := v.Verify(r, arrival); !errors.Is(err, ErrSignatureMismatch) {
+			t.Errorf("%s of another body: %v", name, err)
+		}
+		if facts, err := s.Facts(); err != nil || !facts.SignsID {
+			t.Errorf("%s of the body covers what is in the body: %+v, %v", name, facts, err)
+		}
 	}
 }
 

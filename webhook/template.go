@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -117,13 +118,13 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentJSON, text: p.names[0]}, nil
 		case "with":
 			return segment{kind: segmentWith, text: argument}, nil
-		case "sha256", "sha256_base64", "crc32":
+		case "sha256", "sha256_base64", "sha256_raw", "crc32":
 			if argument == "body" || argument == "url" {
 				return segment{kind: segmentDigest, text: kind, of: segmentNames[argument]}, nil
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64 or crc32 of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -209,32 +210,35 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 	return nil
 }
 
-// digestText is the digest of b as providers write it: lower-case hex or base64,
-// a CRC as a decimal number.
+// digestText is the digest of b as providers write it: lower-case hex, base64 or
+// its bytes, a CRC as a decimal number.
 func digestText(name string, b []byte) string {
 	if name == "crc32" {
 		return strconv.FormatUint(uint64(crc32.ChecksumIEEE(b)), 10)
 	}
 	sum := sha256.Sum256(b)
-	if name == "sha256_base64" {
+	switch name {
+	case "sha256_base64":
 		return base64.StdEncoding.EncodeToString(sum[:])
+	case "sha256_raw":
+		return string(sum[:])
+	default:
+		return hex.EncodeToString(sum[:])
 	}
-	return hex.EncodeToString(sum[:])
 }
 
+// writeForm writes each name with each of its values, sorted and without
+// repeats: so do Twilio's libraries.
 func writeForm(to sink, body []byte) error {
 	fields, err := url.ParseQuery(string(body))
 	if err != nil {
 		return fmt.Errorf("%w: the body is not a form", ErrSignatureMalformed)
 	}
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		to.writeString(name)
-		for _, value := range fields[name] {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		values := fields[name]
+		slices.Sort(values)
+		for _, value := range slices.Compact(values) {
+			to.writeString(name)
 			to.writeString(value)
 		}
 	}
