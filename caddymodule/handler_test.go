@@ -279,6 +279,26 @@ func TestMatchPattern(t *testing.T) {
 	}
 }
 
+func TestEventFilterTakesABatchForOneOfItsEvents(t *testing.T) {
+	for _, tt := range []struct {
+		patterns patterns
+		events   string
+		want     bool
+	}{
+		{nil, "", true},
+		{patterns{"*"}, "", true},
+		{patterns{"message.*"}, "", false},
+		{patterns{"message.*"}, "follow,message.posted", true},
+		{patterns{"message.*", "join"}, "follow,join", true},
+		{patterns{"message.*"}, "follow,join", false},
+		{patterns{"follow*join"}, "follow,join", false},
+	} {
+		if got := tt.patterns.match(tt.events); got != tt.want {
+			t.Errorf("%q on %q: %t", tt.patterns, tt.events, got)
+		}
+	}
+}
+
 func TestSlackHandshakeIsAnsweredOnlyIfSigned(t *testing.T) {
 	app := newApplication(t)
 	g := serve(t, app, `

@@ -249,9 +249,14 @@ func parsePatterns(words []string) (patterns, error) {
 	return words, nil
 }
 
-func (p patterns) match(event string) bool {
+// match reports whether a delivery is to be taken. One of several events, which
+// has their types joined by commas, is if one of them is: to ignore it would
+// lose that one.
+func (p patterns) match(events string) bool {
 	return len(p) == 0 || slices.ContainsFunc(p, func(pattern string) bool {
-		return pattern == "*" || event != "" && matchPattern(pattern, event)
+		return pattern == "*" || slices.ContainsFunc(strings.Split(events, ","), func(event string) bool {
+			return event != "" && matchPattern(pattern, event)
+		})
 	})
 }
 

@@ -23,6 +23,10 @@ const (
 
 // Place is where a value travels: "header X-Id", "query sig", "form token",
 // "body data.id". Names that a provider uses by turns are joined by "|".
+//
+// In a JSON path, "#" is each element of an array, as deliveries of several
+// events have one: their different values are joined by ",". Paths joined by "+"
+// make one value of several: "body object+action" is "ticket.created".
 type Place struct {
 	kind  placeKind
 	names []string // canonical header names, field names, or JSON paths in gjson's syntax
@@ -38,7 +42,7 @@ func ParsePlace(words string) (Place, error) {
 		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH", ErrScheme, words)
 	}
 	for name := range strings.SplitSeq(strings.TrimSpace(rest), "|") {
-		if name == "" || strings.ContainsAny(name, " \t\"") || p.kind == inBody && slices.Contains(strings.Split(name, "."), "") {
+		if name == "" || strings.ContainsAny(name, " \t\"") || p.kind == inBody && !isJSONPath(name) {
 			return Place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
 		}
 		switch p.kind {
@@ -113,26 +117,67 @@ func fieldValues(encoded string, names []string) []string {
 	return all
 }
 
+func isJSONPath(name string) bool {
+	for path := range strings.SplitSeq(name, "+") {
+		if slices.Contains(strings.Split(path, "."), "") || strings.HasSuffix("."+path, ".#") {
+			return false
+		}
+	}
+	return true
+}
+
 // jsonPath turns "data.0.id" into gjson's syntax, with every character that
 // means something more to gjson taken literally.
 func jsonPath(dotted string) string {
-	parts := strings.Split(dotted, ".")
-	for i, part := range parts {
-		parts[i] = gjson.Escape(part)
+	paths := strings.Split(dotted, "+")
+	for i, path := range paths {
+		parts := strings.Split(path, ".")
+		for j, part := range parts {
+			if part != "#" {
+				parts[j] = gjson.Escape(part)
+			}
+		}
+		paths[i] = strings.Join(parts, ".")
 	}
-	return strings.Join(parts, ".")
+	return strings.Join(paths, "+")
 }
 
-// jsonValue returns a string's text, and a number or boolean as it is written,
-// so that an id beyond 2^53 keeps its digits. Null, objects and arrays count as
-// absent.
+// jsonValue returns the text at a path of jsonPath, or at several.
 func jsonValue(body []byte, path string) string {
-	v := gjson.GetBytes(body, path)
-	switch v.Type {
-	case gjson.String:
+	path, others, several := strings.Cut(path, "+")
+	text := jsonText(gjson.GetBytes(body, path), strings.Contains("."+path, ".#."))
+	if !several {
+		return text
+	}
+	switch other := jsonValue(body, others); {
+	case text == "":
+		return other
+	case other == "":
+		return text
+	default:
+		return text + "." + other
+	}
+}
+
+// jsonText returns a string's text, and a number or boolean as it is written,
+// so that an id beyond 2^53 keeps its digits. Null, objects and arrays count as
+// absent, except for the array that gjson makes of each element's value.
+func jsonText(v gjson.Result, each bool) string {
+	switch {
+	case v.Type == gjson.String:
 		return v.Str
-	case gjson.Number, gjson.True, gjson.False:
+	case v.Type == gjson.Number, v.IsBool():
 		return v.Raw
+	case each && v.IsArray():
+		var texts []string
+		seen := map[string]bool{}
+		for _, element := range v.Array() {
+			if text := jsonText(element, true); text != "" && !seen[text] {
+				seen[text] = true
+				texts = append(texts, text)
+			}
+		}
+		return strings.Join(texts, ",")
 	default:
 		return ""
 	}
