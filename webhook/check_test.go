@@ -21,7 +21,7 @@ func TestUnusableSchemes(t *testing.T) {
 		change func(*Scheme)
 		says   string
 	}{
-		{"no type", func(s *Scheme) { s.Type = "" }, "write hmac"},
+		{"no type", func(s *Scheme) { s.Type = "" }, "hmac"},
 		{"unknown type", func(s *Scheme) { s.Type = "hmca" }, `"hmca"`},
 		{"no algorithm", func(s *Scheme) { s.Algorithm = "" }, "write sha1, sha256"},
 		{"md5", func(s *Scheme) { s.Algorithm = "md5" }, `"md5"`},

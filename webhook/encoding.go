@@ -42,27 +42,45 @@ func (e encoding) encode(sum []byte) string {
 
 // decode turns text into exactly size bytes and reports whether it could.
 func (e encoding) decode(dst *signature, text string, size int) bool {
-	if e != encodingHex {
-		text = strings.TrimRight(text, "=")
-	}
+	text = e.unpadded(text)
 	var src, out [2 * maxDigest]byte
 	if len(text) > len(src) {
 		return false
 	}
-	in := src[:copy(src[:], text)]
-	var n int
-	var err error
-	switch e {
-	case encodingHex:
-		n, err = hex.Decode(out[:], in)
-	case encodingBase64URL:
-		n, err = base64.RawURLEncoding.Strict().Decode(out[:], in)
-	default:
-		n, err = base64.RawStdEncoding.Strict().Decode(out[:], in)
-	}
+	n, err := e.decodeTo(out[:], src[:copy(src[:], text)])
 	if err != nil || n != size {
 		return false
 	}
 	copy(dst[:], out[:n])
 	return true
+}
+
+// bytes decodes a signature whose size is not known beforehand, and reports
+// whether it could.
+func (e encoding) bytes(text string, most int) ([]byte, bool) {
+	text = e.unpadded(text)
+	if len(text) > 2*most {
+		return nil, false
+	}
+	out := make([]byte, len(text))
+	n, err := e.decodeTo(out, []byte(text))
+	return out[:n], err == nil && n <= most
+}
+
+func (e encoding) unpadded(text string) string {
+	if e == encodingHex {
+		return text
+	}
+	return strings.TrimRight(text, "=")
+}
+
+func (e encoding) decodeTo(dst, src []byte) (int, error) {
+	switch e {
+	case encodingHex:
+		return hex.Decode(dst, src)
+	case encodingBase64URL:
+		return base64.RawURLEncoding.Strict().Decode(dst, src)
+	default:
+		return base64.RawStdEncoding.Strict().Decode(dst, src)
+	}
 }

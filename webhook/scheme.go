@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,22 +23,31 @@ type SchemeError struct {
 func (e *SchemeError) Error() string { return e.err.Error() }
 func (e *SchemeError) Unwrap() error { return e.err }
 
-// TypeHMAC is the scheme type of keyed digests.
-const TypeHMAC = "hmac"
+// The types of schemes.
+const (
+	TypeHMAC    = "hmac"    // a digest keyed with a shared secret
+	TypeEd25519 = "ed25519" // RFC 8032, over what is signed as it is
+	TypeECDSA   = "ecdsa"   // on P-256, P-384 or P-521, as DER or as r and s one behind the other
+	TypeRSA     = "rsa"     // RSASSA-PKCS1-v1_5, RFC 8017
+	TypeRSAPSS  = "rsa-pss" // RSASSA-PSS, RFC 8017, with a salt of any length
+)
 
 // Scheme describes how deliveries are authenticated. Its words are the same in
 // a Caddyfile's scheme block, in JSON and in a provider file.
 type Scheme struct {
-	// The kind of proof. "hmac" is a keyed digest with a shared secret.
+	// The kind of proof: "hmac", a digest keyed with a shared secret, or a
+	// signature that the provider's public key checks: "ed25519", "ecdsa", "rsa"
+	// (PKCS #1 v1.5) or "rsa-pss".
 	Type string `json:"type,omitempty" yaml:"type"`
 
-	// The digest: sha1, sha256, sha384 or sha512. Required; there is no default,
-	// as a wrong guess would refuse everything.
+	// The digest: sha1, sha256, sha384 or sha512. Required but for ed25519, which
+	// has none; there is no default, as a wrong guess would refuse everything.
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
 	// behind an optional "whsec_"). "text after :" takes what follows the last
-	// colon, where what a provider shows is more than the key. Default: text.
+	// colon, where what a provider shows is more than the key. Types that
+	// need a public key take public alone. Default: text.
 	Key KeyForm `json:"key,omitempty" yaml:"key"`
 
 	// Where the signature travels and how it is written there: "header NAME",
@@ -55,9 +65,10 @@ type Scheme struct {
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {url},
 	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME},
 	// {form_sorted} and {with:NAME}. {body} is the bytes as received; {timestamp} the text as
-	// received; {form_sorted} each field's name followed by its values, in the
-	// order of the names. {sha256:body}, {sha256_base64:body} and {crc32:body} are
-	// digests of the body, and of the URL with url in its place, in hex, base64
+	// received; {form_sorted} each form field's name followed by its value, in
+	// the order of the names, then of the values, without repeats. {sha256:body},
+	// {sha256_base64:body}, {sha256_raw:body} and {crc32:body} are digests of the
+	// body, and of the URL with url in its place, in hex, base64, bare bytes
 	// and decimal. Required.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
@@ -78,7 +89,11 @@ type Scheme struct {
 
 // methods are the types of schemes.
 var methods = map[string]func(Scheme) (method, error){
-	TypeHMAC: newHMACMethod,
+	TypeHMAC:    newHMACMethod,
+	TypeEd25519: newEd25519Method,
+	TypeECDSA:   newECDSAMethod,
+	TypeRSA:     newRSAMethod,
+	TypeRSAPSS:  newRSAPSSMethod,
 }
 
 func typeNames() string { return joined(slices.Sorted(maps.Keys(methods))) }
@@ -180,10 +195,9 @@ func (s Scheme) compile() (*scheme, error) {
 	return c, nil
 }
 
-// checkKey refuses a key form that the scheme's type does not know; the first is
-// the default.
+// checkKey refuses a key form that the scheme's type does not know.
 func (s Scheme) checkKey(known ...KeyForm) error {
-	if form, _ := s.Key.parts(); form == "" || slices.Contains(known, form) {
+	if form, _ := s.Key.parts(); slices.Contains(known, cmp.Or(form, KeyText)) {
 		return nil
 	}
 	return &SchemeError{"key", fmt.Errorf("%w: key %q is unknown: write %s", ErrScheme, s.Key, joined(known))}

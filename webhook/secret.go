@@ -56,6 +56,7 @@ const (
 	KeyHex    KeyForm = "hex"    // hexadecimal digits
 	KeyBase64 KeyForm = "base64" // base64, standard or URL alphabet, padded or not
 	KeyWhsec  KeyForm = "whsec"  // standard base64 behind an optional "whsec_", as Standard Webhooks writes it
+	KeyPublic KeyForm = "public" // a public key: PEM, JWK or JWKS, hex or base64; lines around it do no harm
 )
 
 // ParseSecret turns a secret's text into a Secret. The error wraps
@@ -65,7 +66,7 @@ func ParseSecret(label, text string, form KeyForm) (Secret, error) {
 	if text == "" {
 		return Secret{}, ErrSecretEmpty
 	}
-	if strings.TrimSpace(text) != text {
+	if strings.TrimSpace(text) != text && form != KeyPublic {
 		return Secret{}, fmt.Errorf("%w: remove the blanks or line breaks around it", ErrSecretWhitespace)
 	}
 	form, mark := form.parts()
@@ -85,8 +86,13 @@ func ParseSecret(label, text string, form KeyForm) (Secret, error) {
 	case KeyWhsec:
 		// The standard alphabet alone: "_" would let a doubled prefix pass.
 		key, err = decodeBase64(strings.TrimPrefix(text, "whsec_"))
+	case KeyPublic:
+		key = []byte(text)
+		if _, err := parsePublicKeys(text); err != nil {
+			return Secret{}, err
+		}
 	default:
-		return Secret{}, fmt.Errorf("%w: key %q is none of text, hex, base64, whsec", ErrScheme, form)
+		return Secret{}, fmt.Errorf("%w: key %q is none of text, hex, base64, whsec, public", ErrScheme, form)
 	}
 	if err != nil {
 		// The decoder's own error would quote a character of the secret.

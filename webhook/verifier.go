@@ -17,8 +17,9 @@ type Verifier struct {
 
 // NewVerifier compiles s for the given secrets, any of which may match. A
 // tolerance of zero accepts timestamps of any age. with holds the values of the
-// scheme's {with:NAME}. The error wraps [ErrScheme], or [ErrSecretEmpty] if
-// there is no secret at all.
+// scheme's {with:NAME}. The error wraps [ErrScheme], [ErrSecretEmpty] if
+// there is no secret at all, or [ErrSecretEncoding] if one is a public key of
+// another kind than the scheme needs.
 func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[string]string) (*Verifier, error) {
 	c, err := s.compile()
 	if err != nil {
