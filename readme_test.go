@@ -146,10 +146,25 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pages = append(pages, "README.md")
+	own := filepath.Join(dir, "providers")
+	if err := os.Mkdir(own, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		for _, b := range blocks(t, page) {
+			if b.language != "yaml" {
+				continue
+			}
+			if err := os.WriteFile(filepath.Join(own, "acme.yaml"), []byte(b.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	validate := func(name, text string) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, "Caddyfile")
-			text = strings.ReplaceAll(text, "/var/log/hookpass", dir)
+			text = strings.NewReplacer("/var/log/hookpass", dir, "/etc/hookpass", dir).Replace(text)
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +175,7 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 			}
 		})
 	}
-	for _, page := range append(pages, "README.md") {
+	for _, page := range pages {
 		for _, b := range blocks(t, page) {
 			if b.language == "caddyfile" {
 				validate(fmt.Sprintf("%s:%d", page, b.line), b.text)

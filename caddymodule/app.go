@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/dedup"
 	"github.com/hookpass/hookpass/delivery"
 )
@@ -31,12 +32,18 @@ type App struct {
 	// Where the log of deliveries goes.
 	DeliveryLog *DeliveryLog `json:"delivery_log,omitempty"`
 
+	// A directory with provider files of your own. They stand beside the built-in
+	// ones, whose ids and aliases they must not take. They are read when the
+	// configuration is loaded.
+	Providers string `json:"providers,omitempty"`
+
 	// The most bytes of bodies held at once by all endpoints of the process; a
 	// delivery beyond it is told to come again. Default: 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
-	store *dedup.Memory
-	log   *delivery.Log
+	catalogue catalog.Catalogue
+	store     *dedup.Memory
+	log       *delivery.Log
 
 	// users are this configuration, until its Cleanup, and the requests it runs.
 	// Caddy cleans up while they still run, and the last one out lets go.
@@ -85,11 +92,14 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision takes hold of the store and the log, which an earlier configuration
+// Provision reads the provider files and takes hold of the store and the log, which an earlier configuration
 // may have opened.
-func (a *App) Provision(ctx caddy.Context) error {
+func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.users.Store(1)
 	if err := a.check(); err != nil {
+		return err
+	}
+	if a.catalogue, err = a.openCatalogue(); err != nil {
 		return err
 	}
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
@@ -117,6 +127,17 @@ func (a *App) check() error {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)
 	}
 	return nil
+}
+
+func (a *App) openCatalogue() (catalog.Catalogue, error) {
+	if a.Providers == "" {
+		return catalog.Catalogue{}, nil
+	}
+	c, err := catalog.Open(a.Providers)
+	if err != nil {
+		return c, fmt.Errorf("providers: %w", err)
+	}
+	return c, nil
 }
 
 func (a *App) maxBuffered() int64 { return cmp.Or(a.MaxBuffered, defaultMaxBuffered) }

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -21,15 +21,20 @@ func init() {
 	// Before everything that answers or edits header fields: what comes first
 	// could let a delivery past us, or change what was signed.
 	httpcaddyfile.RegisterDirectiveOrder("verify_webhook", httpcaddyfile.Before, "header")
-	httpcaddyfile.RegisterGlobalOption("webhooks", parseGlobalOption)
+	httpcaddyfile.RegisterGlobalOption(appName, parseGlobalOption)
 }
 
 func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	d := endpointDirective{newDirective(h.Dispenser), new(VerifyWebhook)}
-	if err := d.parse(); err != nil {
+	catalogue, err := catalogueOf(h.Option(appName))
+	if err != nil {
 		return nil, err
 	}
-	if err := d.nameEndpoint(h.State); err != nil {
+	d := endpointDirective{newDirective(h.Dispenser), new(VerifyWebhook)}
+	provider, err := d.parse(catalogue)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.nameEndpoint(h.State, provider); err != nil {
 		return nil, err
 	}
 	return d.handler, nil
@@ -37,7 +42,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 
 // nameEndpoint gives an endpoint without a name its provider's, then that with
 // -2, -3 and so on, in the order of the file.
-func (d endpointDirective) nameEndpoint(state map[string]any) error {
+func (d endpointDirective) nameEndpoint(state map[string]any, provider string) error {
 	const key = "verify_webhook names"
 	names, _ := state[key].(map[string]bool)
 	if names == nil {
@@ -48,11 +53,10 @@ func (d endpointDirective) nameEndpoint(state map[string]any) error {
 	if names[handler.Name] {
 		return d.errAt("name", fmt.Errorf("name: %s is taken by an endpoint above: choose another", handler.Name))
 	}
-	base := cmp.Or(handler.Provider, customName)
 	for n := 1; handler.Name == ""; n++ {
-		name := base
+		name := provider
 		if n > 1 {
-			name = fmt.Sprintf("%s-%d", base, n)
+			name = fmt.Sprintf("%s-%d", provider, n)
 		}
 		if !names[name] {
 			handler.Name = name
@@ -94,8 +98,11 @@ func (d endpointDirective) nameEndpoint(state map[string]any) error {
 //	}
 //
 // A place is header <name>, query <name>, form <name> or body <json.path>.
+//
+// Without the global option, it knows the built-in providers alone.
 func (h *VerifyWebhook) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return endpointDirective{newDirective(d), h}.parse()
+	_, err := endpointDirective{newDirective(d), h}.parse(catalog.Catalogue{})
+	return err
 }
 
 // endpointDirective is the state of parsing one verify_webhook.
@@ -112,7 +119,8 @@ var (
 	repeatableWords = []string{"secret", "events", "with"}
 )
 
-func (d endpointDirective) parse() error {
+// parse returns the id of the provider.
+func (d endpointDirective) parse(catalogue catalog.Catalogue) (provider string, err error) {
 	h := d.handler
 	if d.NextArg() {
 		h.Provider = d.Val()
@@ -121,19 +129,20 @@ func (d endpointDirective) parse() error {
 		h.Secrets = append(h.Secrets, Secret{Value: d.Val(), Source: d.source()})
 	}
 	if d.NextArg() {
-		return d.Err("verify_webhook takes a provider and a secret, but there is a third argument: further secrets go into its block, as secret <secret> <label>")
+		return "", d.Err("verify_webhook takes a provider and a secret, but there is a third argument: further secrets go into its block, as secret <secret> <label>")
 	}
 	for d.NextBlock(0) {
 		if err := d.word(); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if _, err := h.resolve(); err != nil {
+	s, err := h.resolve(catalogue)
+	if err != nil {
 		setting := new(settingError)
 		errors.As(err, &setting)
-		return d.errAt(setting.word, err)
+		return "", d.errAt(setting.word, err)
 	}
-	return nil
+	return s.provider, nil
 }
 
 func (d endpointDirective) word() error {

@@ -109,6 +109,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{scheme, "event_type body type"},
 		{webhooks, "dedup memory"},
 		{webhooks, "delivery_log {\n\toutput stdout\n}"},
+		{webhooks, "providers testdata/providers/own"},
 		{webhooks, "max_buffered 256MiB"},
 		{store, "capacity 1000000"},
 		{log, "output stdout"},
@@ -231,6 +232,14 @@ func eachObject(value any, visit func(map[string]any)) {
 	}
 }
 
+func TestOwnProvidersInJSON(t *testing.T) {
+	t.Setenv("SECRET", mark)
+	const endpoint = `{"handler":"verify_webhook","provider":"acme","secret":[{"value":"{env.SECRET}"}]}`
+	if err := validate(site(`{"providers":"testdata/providers/own"}`, endpoint)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUnknownFieldInJSONIsRefused(t *testing.T) {
 	t.Setenv("SECRET", mark)
 	t.Setenv("OLD", mark)
@@ -278,17 +287,19 @@ func TestBadJSONIsRefused(t *testing.T) {
 		config  []byte
 		message string
 	}{
-		"no provider":              {endpoint(secret), "endpoint custom: no provider: write one"},
-		"no secret":                {endpoint(`"provider":"stripe"`), "endpoint stripe: no secret: write secret {env.NAME}"},
-		"secret without value":     {endpoint(`"provider":"stripe","secret":[{"label":"current"}]`), "endpoint stripe: secret 1: secret is empty"},
-		"negative tolerance":       {endpoint(`"provider":"stripe","tolerance":"-5m",` + secret), "endpoint stripe: tolerance: must not be negative"},
-		"negative max_body":        {endpoint(`"provider":"stripe","max_body":-1,` + secret), "endpoint stripe: max_body: must be positive"},
-		"negative read_timeout":    {endpoint(`"provider":"stripe","read_timeout":"-1s",` + secret), "endpoint stripe: read_timeout: must be positive"},
-		"negative forward_timeout": {endpoint(`"provider":"stripe","forward_timeout":"-1s",` + secret), "endpoint stripe: forward_timeout: must be positive"},
-		"negative window":          {endpoint(`"provider":"stripe","dedup":{"window":"-1h"},` + secret), "endpoint stripe: dedup window: must be positive"},
-		"negative wait":            {endpoint(`"provider":"stripe","dedup":{"wait":"-1s"},` + secret), "endpoint stripe: dedup wait: must not be negative"},
-		"negative capacity":        {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
-		"negative max_buffered":    {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
+		"no provider":               {endpoint(secret), "endpoint custom: no provider: write one"},
+		"no secret":                 {endpoint(`"provider":"stripe"`), "endpoint stripe: no secret: write secret {env.NAME}"},
+		"secret without value":      {endpoint(`"provider":"stripe","secret":[{"label":"current"}]`), "endpoint stripe: secret 1: secret is empty"},
+		"negative tolerance":        {endpoint(`"provider":"stripe","tolerance":"-5m",` + secret), "endpoint stripe: tolerance: must not be negative"},
+		"negative max_body":         {endpoint(`"provider":"stripe","max_body":-1,` + secret), "endpoint stripe: max_body: must be positive"},
+		"negative read_timeout":     {endpoint(`"provider":"stripe","read_timeout":"-1s",` + secret), "endpoint stripe: read_timeout: must be positive"},
+		"negative forward_timeout":  {endpoint(`"provider":"stripe","forward_timeout":"-1s",` + secret), "endpoint stripe: forward_timeout: must be positive"},
+		"negative window":           {endpoint(`"provider":"stripe","dedup":{"window":"-1h"},` + secret), "endpoint stripe: dedup window: must be positive"},
+		"negative wait":             {endpoint(`"provider":"stripe","dedup":{"wait":"-1s"},` + secret), "endpoint stripe: dedup wait: must not be negative"},
+		"negative capacity":         {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
+		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
+		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
+		"negative max_buffered":     {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
 		"one name for two endpoints": {
 			site("{}", `{"handler":"verify_webhook","provider":"stripe",`+secret+`}`, `{"handler":"verify_webhook","provider":"github","name":"stripe",`+secret+`}`),
 			"two endpoints are named stripe: give one of them another name",

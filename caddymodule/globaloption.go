@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -10,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/hookpass/hookpass/catalog"
 )
 
 // parseGlobalOption reads the global option:
@@ -21,6 +24,7 @@ import (
 //		delivery_log {
 //			output <writer> ...
 //		}
+//		providers <directory>
 //		max_buffered <size>
 //	}
 func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
@@ -33,7 +37,7 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	for d.NextBlock(0) {
-		word, err := d.enter("", []string{"dedup", "delivery_log", "max_buffered"})
+		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered"})
 		if err != nil {
 			return nil, err
 		}
@@ -42,6 +46,8 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 			err = d.store(app)
 		case "delivery_log":
 			err = d.deliveryLog(app)
+		case "providers":
+			err = d.providers(app)
 		case "max_buffered":
 			err = d.size(&app.MaxBuffered, "max_buffered 256MiB")
 		}
@@ -50,6 +56,30 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 		}
 	}
 	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// providers reads the files already here, so that the error about one tells the
+// line of the Caddyfile, too.
+func (d *directive) providers(app *App) (err error) {
+	if app.Providers, err = d.argument("providers /etc/hookpass/providers"); err != nil {
+		return err
+	}
+	if _, err := app.openCatalogue(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// catalogueOf returns the providers that the global option allows; it is nil if
+// the Caddyfile has none.
+func catalogueOf(option any) (catalog.Catalogue, error) {
+	var app App
+	if option, given := option.(httpcaddyfile.App); given {
+		if err := json.Unmarshal(option.Value, &app); err != nil {
+			return catalog.Catalogue{}, err
+		}
+	}
+	return app.openCatalogue()
 }
 
 func (d *directive) store(app *App) error {

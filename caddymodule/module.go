@@ -36,7 +36,7 @@ func init() {
 // Hookpass-Provider, -Endpoint, -Event, -Delivery, -Timestamp (Unix seconds) and
 // -Verified, from which whatever the sender wrote there has been removed.
 type VerifyWebhook struct {
-	// The provider's id in the catalogue, such as stripe. Leave it out and
+	// The provider's id or alias in the catalogue, such as stripe. Leave it out and
 	// describe a scheme instead for a sender that the catalogue does not have.
 	Provider string `json:"provider,omitempty"`
 
@@ -144,7 +144,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	}
 	h.app = app.(*App)
 
-	if h.settings, err = h.resolve(); err != nil {
+	if h.settings, err = h.resolve(h.app.catalogue); err != nil {
 		return fmt.Errorf("endpoint %s: %w", cmp.Or(h.Name, h.Provider, customName), err)
 	}
 	if most := h.app.maxBuffered() / 2; h.settings.maxBody > most { // a buffer that grows is there twice

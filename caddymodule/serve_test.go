@@ -79,6 +79,7 @@ type gate struct {
 	*testing.T
 	address string
 	log     *logFile
+	options string // further lines of the global option webhooks
 }
 
 func (g *gate) url(path string) string { return "http://" + g.address + path }
@@ -107,7 +108,7 @@ func (g *gate) load(app *application, directives string) {
 
 func (g *gate) tryLoad(app *application, directives string) error {
 	g.Helper()
-	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.address, directives)
+	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n%s\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.options, g.address, directives)
 	if app != nil {
 		site = strings.ReplaceAll(site, "APP", app.Listener.Addr().String())
 	}

@@ -61,10 +61,9 @@ var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // resolve applies the defaults and checks everything but the secrets' values,
 // which the adapter does not know.
-func (h *VerifyWebhook) resolve() (settings, error) {
+func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 	s := settings{
-		name:      cmp.Or(h.Name, h.Provider, customName),
-		provider:  cmp.Or(h.Provider, customName),
+		provider:  customName,
 		maxBody:   cmp.Or(h.MaxBody, defaultMaxBody),
 		read:      cmp.Or(time.Duration(h.ReadTimeout), defaultReadTimeout),
 		mode:      cmp.Or(delivery.Mode(h.Mode), delivery.ModeEnforce),
@@ -81,10 +80,11 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 	case h.Scheme != nil:
 		s.scheme = *h.Scheme
 	default:
-		p, err := catalog.Lookup(h.Provider)
+		p, err := catalogue.Lookup(h.Provider)
 		if err != nil {
 			return s, err
 		}
+		s.provider = p.ID
 		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
 		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
 		s.handshakes, s.parameters, s.emptyRefusal = p.Handshakes, p.Parameters(), p.EmptyRefusal
@@ -92,7 +92,7 @@ func (h *VerifyWebhook) resolve() (settings, error) {
 	if len(h.Secrets) == 0 {
 		return s, errors.New("no secret: write secret {env.NAME}")
 	}
-	if !endpointName.MatchString(s.name) {
+	if s.name = cmp.Or(h.Name, s.provider); !endpointName.MatchString(s.name) {
 		return s, wrong("name", "%q is not usable: write up to 64 letters, digits, dots, dashes and underscores", s.name)
 	}
 	facts, err := s.scheme.Facts()
