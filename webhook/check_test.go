@@ -35,6 +35,8 @@ func TestUnusableSchemes(t *testing.T) {
 		{"format with two signatures", func(s *Scheme) { s.Signature = "header X-Sig a={signature},b={signature}" }, "{signature} once"},
 		{"format without separator", func(s *Scheme) { s.Signature = "header X-Sig {timestamp}{signature}" }, "separator"},
 		{"format with another placeholder", func(s *Scheme) { s.Signature = "header X-Sig {sig}" }, "without {signature}"},
+		{"format that repeats timestamps", func(s *Scheme) { s.Signature = "header X-Sig {signature},{timestamp},..." }, "must repeat a {signature}"},
+		{"format whose sets look like its parts", func(s *Scheme) { s.Signature = "header X-Sig t={timestamp},v={signature}=..." }, "separator of its own"},
 		{"format that repeats nothing", func(s *Scheme) { s.Signature = "header X-Sig ..." }, "repeats nothing"},
 		{"nothing signed", func(s *Scheme) { s.Signed = "" }, "signed is empty"},
 		{"body not signed", func(s *Scheme) { s.Signed, s.Timestamp = "{timestamp}", "header X-Time" }, "add {body}"},

@@ -14,6 +14,8 @@ type format struct {
 	parts      []formatPart
 	separator  string // one character between parts; empty where the value is one part
 	positional bool   // parts without a prefix are told apart by their order
+	repeats    bool   // positional: what follows the last part is more of its kind
+	sets       string // one character between repetitions of all parts; empty where they come once
 }
 
 type formatPart struct {
@@ -35,24 +37,19 @@ func parseFormat(text string) (format, error) {
 		text = "{signature}"
 	}
 	bad := func(problem string) (format, error) {
-		return format{}, fmt.Errorf(`%w: signature format %q %s: write it like "sha256={signature}", "t={timestamp},v1={signature}" or "v1,{signature} ..."`, ErrScheme, text, problem)
+		return format{}, fmt.Errorf(`%w: signature format %q %s: write it like "sha256={signature}", "t={timestamp},v1={signature}", "v1,{signature} ..." or "{timestamp},{signature},..."`, ErrScheme, text, problem)
 	}
-	var f format
-	if whole, repeated := strings.CutSuffix(text, "..."); repeated {
-		if whole == "" {
+	whole, between := text, ""
+	if before, repeated := strings.CutSuffix(text, "..."); repeated {
+		if before == "" {
 			return bad("repeats nothing")
 		}
-		last := len(whole) - 1
-		f.separator = whole[last:]
-		part, ok := parsePart(whole[:last])
-		if !ok || part.timestamp || strings.Contains(part.suffix, f.separator) {
-			return bad("must repeat one {signature}")
-		}
-		f.parts = []formatPart{part}
-		return f, nil
+		last := len(before) - 1
+		whole, between = before[:last], before[last:]
 	}
 
-	for rest := text; rest != ""; {
+	var f format
+	for rest := whole; rest != ""; {
 		// A part ends at the separator, which is the first character behind the
 		// first placeholder that has another one to follow.
 		end := len(rest)
@@ -85,7 +82,28 @@ func parseFormat(text string) (format, error) {
 	if signatures != 1 || timestamps > 1 {
 		return bad("needs {signature} once, and {timestamp} at most once")
 	}
+	if between != "" && !f.repeat(whole, between) {
+		return bad("must repeat a {signature} behind a separator of its own")
+	}
 	return f, nil
+}
+
+// repeat makes f, which is written as whole, one of repeated signatures. If what
+// is between them also separates the parts, the last part alone is repeated,
+// else all of them.
+func (f *format) repeat(whole, between string) bool {
+	last := f.parts[len(f.parts)-1]
+	switch {
+	case len(f.parts) == 1:
+		f.separator = between
+		return !strings.Contains(last.suffix, between)
+	case between == f.separator:
+		f.repeats = true
+		return !last.timestamp
+	default:
+		f.sets = between
+		return !strings.Contains(whole, between)
+	}
 }
 
 func parsePart(text string) (formatPart, bool) {
@@ -129,6 +147,18 @@ func (c *found) add(p formatPart, text string) bool {
 // read adds what value holds to c. Parts that fit nothing are skipped, as
 // providers add signature versions before they announce them.
 func (f format) read(value string, c *found) {
+	if f.sets == "" {
+		f.readSet(value, c)
+		return
+	}
+	for set := range strings.SplitSeq(value, f.sets) {
+		if set != "" {
+			f.readSet(set, c)
+		}
+	}
+}
+
+func (f format) readSet(value string, c *found) {
 	if f.separator == "" {
 		c.add(f.parts[0], value)
 		return
@@ -148,13 +178,19 @@ func (f format) read(value string, c *found) {
 }
 
 func (f format) readPositional(value string, c *found) {
+	last := len(f.parts) - 1
 	for i, p := range f.parts {
 		item, rest, more := strings.Cut(value, f.separator)
-		if more == (i == len(f.parts)-1) {
+		if i < last && !more || i == last && more && !f.repeats {
 			c.conflict = true
 			return
 		}
 		c.add(p, item)
+		value = rest
+	}
+	for f.repeats && value != "" {
+		item, rest, _ := strings.Cut(value, f.separator)
+		c.add(f.parts[last], item)
 		value = rest
 	}
 }

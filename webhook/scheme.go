@@ -55,7 +55,9 @@ type Scheme struct {
 	// format: "{signature}". "sha256={signature}" has a prefix. In
 	// "t={timestamp},v1={signature}" the parts may come in any order and more
 	// than once, and unknown parts are skipped. In "v1,{signature} ..." whole
-	// signatures are repeated with a blank between. Any signature may match.
+	// signatures are repeated with a blank between, in "{timestamp},{signature},..."
+	// only the last part is, and in "t={timestamp},v1={signature} ..." the whole
+	// set, with the same timestamp. Any signature may match.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or

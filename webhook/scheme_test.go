@@ -174,6 +174,7 @@ func TestSignatureFormats(t *testing.T) {
 	good := hex.EncodeToString(sum(sha256.New, "key", "1767225600.{}"))
 	bad := hex.EncodeToString(sum(sha256.New, "guess", "1767225600.{}"))
 	stripe, many, positional := "t={timestamp},v1={signature}", "v1,{signature} ...", "{timestamp}.{signature}"
+	tail, sets := "{timestamp},{signature},...", "t={timestamp},v1={signature} ..."
 	for _, tt := range []struct {
 		name, format string
 		values       []string
@@ -207,6 +208,15 @@ func TestSignatureFormats(t *testing.T) {
 		{"positional", positional, []string{"1767225600.SIG"}, nil},
 		{"positional, one short", positional, []string{"SIG"}, ErrSignatureMalformed},
 		{"positional, one too many", positional, []string{"1767225600.SIG.x"}, ErrSignatureMalformed},
+		{"signatures behind a timestamp: one", tail, []string{"1767225600,SIG"}, nil},
+		{"signatures behind a timestamp: the last", tail, []string{"1767225600,xyz,BAD,SIG"}, nil},
+		{"signatures behind a timestamp: wrong ones", tail, []string{"1767225600,BAD,BAD"}, ErrSignatureMismatch},
+		{"signatures behind a timestamp: none", tail, []string{"1767225600,"}, ErrSignatureMalformed},
+		{"signatures behind a timestamp: no separator", tail, []string{"1767225600"}, ErrSignatureMalformed},
+		{"sets: one", sets, []string{"t=1767225600,v1=SIG"}, nil},
+		{"sets: the second", sets, []string{"t=1767225600,v1=BAD  t=1767225600,v1=SIG"}, nil},
+		{"sets: wrong ones", sets, []string{"t=1767225600,v1=BAD t=1767225600,v1=BAD"}, ErrSignatureMismatch},
+		{"sets: two timestamps that differ", sets, []string{"t=1767225600,v1=SIG t=1767225601,v1=BAD"}, ErrSignatureMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: strings.TrimSpace("header X-Sig " + tt.format), Encoding: "hex", Signed: "{timestamp}.{body}"}
