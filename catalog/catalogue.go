@@ -119,6 +119,7 @@ func IDs() []string {
 	for i, name := range names {
 		names[i] = strings.TrimSuffix(strings.TrimPrefix(name, folder), extension)
 	}
+	slices.Sort(names) // the files' order is that of "a-b.yaml" before "a.yaml"
 	return names
 }
 
