@@ -87,6 +87,8 @@ func TestFacts(t *testing.T) {
 		{"id signed by name", Scheme{Signed: "{id}.{body}", DeliveryID: "header X-Id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig", "X-Id"}}},
 		{"id signed as a header", Scheme{Signed: "{header:x-id}.{body}", DeliveryID: "header X-ID"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig", "X-Id", "X-Id"}}},
 		{"id in a field that is not signed", Scheme{Signed: "{json:amount}", DeliveryID: "body id"}, Facts{HasID: true, Header: []string{"X-Sig"}}},
+		{"id of two fields that are signed", Scheme{Signed: "{json:a}{json:b}", DeliveryID: "body a+b"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
+		{"id of two fields of which one is signed", Scheme{Signed: "{json:a}", DeliveryID: "body a+b"}, Facts{HasID: true, Header: []string{"X-Sig"}}},
 		{"id in a signed query", Scheme{Signed: "{url}{body}", DeliveryID: "query id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
 		{"timestamp", Scheme{Signed: "{header:X-Time}.{body}", Timestamp: "header x-time"}, Facts{HasTimestamp: true, Header: []string{"X-Sig", "X-Time", "X-Time"}}},
 		{"parameter", Scheme{Signed: "{with:a}{body}"}, Facts{Parameters: []string{"a"}, Header: []string{"X-Sig"}}},

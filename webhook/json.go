@@ -6,7 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // unambiguous refuses a body that two JSON parsers may read differently: a
@@ -23,6 +27,43 @@ func unambiguous(body []byte) error {
 		return fmt.Errorf("%w: data behind the JSON body", ErrSignatureMalformed)
 	}
 	return nil
+}
+
+// signedAlone refuses a body in which something unsigned stands where the field
+// at path, which t signs, belongs: an object or array, which would be signed as
+// if it were absent, or elements behind the one that is signed.
+func (t template) signedAlone(body []byte, path string) error {
+	if t.uses(segmentBody) {
+		return nil
+	}
+	for one := range strings.SplitSeq(path, "+") {
+		if v := gjson.GetBytes(body, one); v.IsObject() || v.IsArray() {
+			return fmt.Errorf("%w: the JSON body has more than a value in the place of a signed one", ErrSignatureMalformed)
+		}
+		names := strings.Split(one, ".")
+		for i, name := range names {
+			index, err := strconv.Atoi(name)
+			if err != nil {
+				continue
+			}
+			array := gjson.ParseBytes(body)
+			if i > 0 {
+				array = array.Get(strings.Join(names[:i], "."))
+			}
+			next := strings.Join(append(names[:i:i], strconv.Itoa(index+1)), ".")
+			if array.IsArray() && gjson.GetBytes(body, next).Exists() && !t.signsWithin(next) {
+				return fmt.Errorf("%w: the JSON body has elements that are not signed", ErrSignatureMalformed)
+			}
+		}
+	}
+	return nil
+}
+
+// signsWithin reports whether t signs the value at a JSON path, or one below it.
+func (t template) signsWithin(path string) bool {
+	return slices.ContainsFunc(t, func(s segment) bool {
+		return s.kind == segmentJSON && strings.HasPrefix(s.text+".", path+".")
+	})
 }
 
 func walk(dec *json.Decoder) error {

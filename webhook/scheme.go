@@ -245,6 +245,9 @@ func (c *scheme) covers(p Place) bool {
 		if c.signed.uses(segmentBody) {
 			return true
 		}
+		if first, others, several := strings.Cut(p.names[0], "+"); several && p.kind == inBody {
+			return c.covers(Place{inBody, []string{first}}) && c.covers(Place{inBody, []string{others}})
+		}
 	case inQuery:
 		if c.signed.uses(segmentURL) || c.signed.uses(segmentQuery) {
 			return true

@@ -71,7 +71,7 @@ func TestSignedTemplate(t *testing.T) {
 		{name: "absent header", signed: "{header:x-none}.{body}", want: "." + string(request().Body)},
 		{name: "parameter", signed: "{with:account}{body}", with: map[string]string{"account": "acct_1"}, want: "acct_1" + string(request().Body)},
 		{name: "large number as written", signed: "{json:id}", want: "9007199254740993"},
-		{name: "element, boolean, text, null, absent", signed: "{json:o.list.1}{json:o.t}{json:s}{json:o.n}{json:o.list}{json:none}", want: "onetrueé\n"},
+		{name: "element, boolean, text, null, absent", signed: "{json:o.list.1}{json:o.t}{json:s}{json:o.n}{json:none}", want: "onetrueé\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: tt.signed, DeliveryID: "header X-Id"}
@@ -393,10 +393,38 @@ func TestSignedFieldsNeedAnUnambiguousBody(t *testing.T) {
 		{`{"id":"7","amount":100}]`, ErrSignatureMalformed},
 		{`{"id":"7","amount":100`, ErrSignatureMalformed},
 		{`{"id":"7","amount":100,"x":[[}`, ErrSignatureMalformed},
+		{`{"id":"7","amount":{"value":100}}`, ErrSignatureMalformed},
+		{`{"id":["7"],"amount":100}`, ErrSignatureMalformed},
 	} {
 		r := &Request{Header: http.Header{"X-Sig": {signature}}, Body: []byte(tt.body)}
 		if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.body, err, tt.want)
+		}
+	}
+}
+
+// A signature over one element of an array says nothing of the others, and one
+// over an absent field nothing of what could be put there.
+func TestSignedFieldsStandAlone(t *testing.T) {
+	for _, tt := range []struct {
+		signed, message, body string
+		want                  error
+	}{
+		{"{json:items.0.id}{json:items.0.note}", "7", `{"items":[{"id":"7"}]}`, nil},
+		{"{json:items.0.id}{json:items.0.note}", "7", `{"items":[{"id":"7","note":null}]}`, nil},
+		{"{json:items.0.id}{json:items.0.note}", "7", `{"items":[{"id":"7","note":{}}]}`, ErrSignatureMalformed},
+		{"{json:items.0.id}{json:items.0.note}", "7", `{"items":[{"id":"7"},{"id":"8"}]}`, ErrSignatureMalformed},
+		{"{json:items.0.id}{json:items.1.id}", "78", `{"items":[{"id":"7"},{"id":"8"}]}`, nil},
+		{"{json:items.0.id}{json:items.1.id}", "78", `{"items":[{"id":"7"},{"id":"8"},null]}`, ErrSignatureMalformed},
+		{"{json:items.0.id}", "7", `{"items":{"0":{"id":"7"},"1":{"id":"8"}}}`, nil},
+		{"{json:0.id}", "7", `[{"id":"7"}]`, nil},
+		{"{json:0.id}", "7", `[{"id":"7"},{"id":"8"}]`, ErrSignatureMalformed},
+		{"{json:items.0.id}{body}", `7{"items":[{"id":"7"},{"id":"8"}]}`, `{"items":[{"id":"7"},{"id":"8"}]}`, nil},
+	} {
+		s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: tt.signed}
+		r := &Request{Header: http.Header{"X-Sig": {hex.EncodeToString(sum(sha256.New, "key", tt.message))}}, Body: []byte(tt.body)}
+		if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, tt.want) {
+			t.Errorf("%s of %s: got %v, want %v", tt.signed, tt.body, err, tt.want)
 		}
 	}
 }

@@ -182,6 +182,9 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			}
 			to.writeString(value)
 		case segmentJSON:
+			if err := t.signedAlone(r.Body, s.text); err != nil {
+				return err
+			}
 			to.writeString(jsonValue(r.Body, s.text))
 		case segmentForm:
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
