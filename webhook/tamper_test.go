@@ -1,0 +1,136 @@
+package webhook_test
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+var signedField = regexp.MustCompile(`\{(json|form|query):([^}]+)\}`)
+
+// tampered returns copies of a delivery, each changed in one way that the
+// signature covers: by a byte of a body that is signed whole, or by a field.
+func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request {
+	changed := map[string]*webhook.Request{}
+	if strings.Contains(p.Scheme.Signed, "body}") {
+		for name, at := range map[string]int{"first": 0, "middle": len(v.Body) / 2, "last": len(v.Body) - 1} {
+			r := request(v)
+			r.Body[at] ^= 1
+			changed[name+" body byte flipped"] = r
+		}
+		r := request(v)
+		r.Body = append(r.Body, '\n')
+		changed["line feed added"] = r
+	}
+	if strings.Contains(p.Scheme.Signed, "{form_sorted}") {
+		fields, _ := url.ParseQuery(v.Body)
+		for name := range fields {
+			r := request(v)
+			replace(r, "form "+name, longer)
+			changed["form field "+name+" changed"] = r
+		}
+		r := request(v)
+		r.Body = append(r.Body, "&more=1"...)
+		changed["form field added"] = r
+	}
+	for _, field := range signedField.FindAllStringSubmatch(p.Scheme.Signed, -1) {
+		place := strings.Replace(field[1], "json", "body", 1) + " " + field[2]
+		r := request(v)
+		if replace(r, place, longer) {
+			changed[place+" changed"] = r
+		}
+	}
+	return changed
+}
+
+// longer makes another value of the same kind: a text, a number or a boolean.
+func longer(value string) string {
+	switch value {
+	case "true":
+		return "false"
+	case "false":
+		return "true"
+	}
+	if text, quoted := strings.CutSuffix(value, `"`); quoted {
+		return text + `0"`
+	}
+	return value + "0"
+}
+
+// emptied takes the value away, but for the quotes around it.
+func emptied(value string) string {
+	if strings.HasPrefix(value, `"`) {
+		return `""`
+	}
+	return ""
+}
+
+// otherDigit changes a digit of the first long run of hex or base64 in a value:
+// that is the signature.
+func otherDigit(value string) string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/_-"
+	run := 0
+	for i := range len(value) {
+		if strings.IndexByte(digits, value[i]) < 0 {
+			run = 0
+			continue
+		}
+		if run++; run == 27 {
+			other := "0"
+			if value[i] == '0' {
+				other = "1"
+			}
+			return value[:i] + other + value[i+1:]
+		}
+	}
+	return value
+}
+
+// replace changes the value at a place, as it is written there, and reports
+// whether there is one.
+func replace(r *webhook.Request, place string, change func(string) string) bool {
+	kind, names, _ := strings.Cut(place, " ")
+	names, _, _ = strings.Cut(names, " ") // without a format or unit
+	for name := range strings.SplitSeq(names, "|") {
+		switch kind {
+		case "header":
+			if value := r.Header.Get(name); value != "" {
+				r.Header.Set(name, change(value))
+				return true
+			}
+		case "query":
+			if query, found := replaceField(r.Query, name, change); found {
+				r.Query = query
+				return true
+			}
+		case "form":
+			if body, found := replaceField(string(r.Body), name, change); found {
+				r.Body = []byte(body)
+				return true
+			}
+		case "body":
+			if v := gjson.GetBytes(r.Body, name); v.Index > 0 && v.Type != gjson.Null {
+				r.Body = slices.Concat(r.Body[:v.Index], []byte(change(v.Raw)), r.Body[v.Index+len(v.Raw):])
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func replaceField(encoded, name string, change func(string) string) (string, bool) {
+	fields := strings.Split(encoded, "&")
+	for i, field := range fields {
+		if key, value, _ := strings.Cut(field, "="); key == url.QueryEscape(name) || key == name {
+			fields[i] = key + "=" + change(value)
+			return strings.Join(fields, "&"), true
+		}
+	}
+	return encoded, false
+}
