@@ -1,6 +1,6 @@
 // Providers of payments, commerce, finance and shipping.
 
-import { hmac, milliseconds, seconds, standardWebhooks } from "./helpers/signing.mjs";
+import { digest, hmac, milliseconds, seconds, standardWebhooks } from "./helpers/signing.mjs";
 
 // Most sign nothing but the body, and differ in the digest and how it is written.
 const body =
@@ -108,6 +108,7 @@ export default {
     const at = seconds(d.time);
     return { header: { "Request-Timestamp": at, "Synctera-Signature": hmac("sha256", d.secret, `${at}.${d.body}`, "hex") } };
   },
+  tebex: (d) => ({ header: { "X-Signature": hmac("sha256", d.secret, digest("sha256", d.body, "hex"), "hex") } }),
   unit: body("X-Unit-Signature", "sha1", "base64"),
   woocommerce: body("X-WC-Webhook-Signature", "sha256", "base64"),
   worldline: body("X-GCS-Signature", "sha256", "base64"),
