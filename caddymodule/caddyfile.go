@@ -94,6 +94,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			timestamp   <place> [seconds|milliseconds|rfc3339]
 //			delivery_id <place>
 //			event_type  <place>
+//			claims      <name>=<template>[|<template>]...   # jwt
 //		}
 //	}
 //
@@ -294,6 +295,7 @@ func (d endpointDirective) scheme() error {
 		"timestamp":   {&s.Timestamp, "timestamp header X-Timestamp seconds"},
 		"delivery_id": {&s.DeliveryID, "delivery_id body id"},
 		"event_type":  {&s.EventType, "event_type body type"},
+		"claims":      {&s.Claims, "claims iss=https://example.com payload_hash={sha256:body}"},
 	}
 	known := slices.Sorted(maps.Keys(fields))
 	for nesting := d.Nesting(); d.NextBlock(nesting); {

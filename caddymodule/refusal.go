@@ -29,6 +29,7 @@ var refusals = []refusal{
 	{webhook.ErrTimestampMalformed, http.StatusUnauthorized, delivery.ReasonTimestampMalformed, invalid},
 	{webhook.ErrTimestampTooOld, http.StatusUnauthorized, delivery.ReasonTimestampTooOld, invalid},
 	{webhook.ErrTimestampTooNew, http.StatusUnauthorized, delivery.ReasonTimestampTooNew, invalid},
+	{webhook.ErrClaimsInvalid, http.StatusUnauthorized, delivery.ReasonClaimsInvalid, invalid},
 	{errMethod, http.StatusMethodNotAllowed, delivery.ReasonMethodNotAllowed, "Method not allowed"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, delivery.ReasonBodyTooLarge, "Body too large"},
 	{errBodyTimeout, http.StatusRequestTimeout, delivery.ReasonBodyUnreadable, "Body did not arrive in time"},

@@ -95,6 +95,7 @@ func TestFacts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.scheme.Type, tt.scheme.Algorithm, tt.scheme.Encoding, tt.scheme.Signature = TypeHMAC, "sha256", "hex", "header x-sig"
+			tt.want.SignsBody = true // else it is no scheme of this type
 			got, err := tt.scheme.Facts()
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)

@@ -115,3 +115,29 @@ func FuzzPlaces(f *testing.F) {
 		}
 	})
 }
+
+// No token passes that was not signed, however it is written, and what does not
+// look like one is refused before anything is computed.
+func FuzzJWT(f *testing.F) {
+	genuine := hs256("another key", `{"iss":"acme","exp":1767225600}`)
+	for _, seed := range []string{genuine, "", "..", "a.b.c", genuine + ".", genuine + "\n", "eyJhbGciOiJub25lIn0.e30.", "eyJhbGciOiJIUzI1NiIsImNyaXQiOlsiYjY0Il0sImI2NCI6ZmFsc2V9.e30.AA"} {
+		f.Add(seed, `{"iss":"acme","exp":1767225600}`)
+	}
+	public := mustSecret(f, rfc6979Key, KeyPublic)
+	verifiers := []*Verifier{
+		mustVerifier(f, Scheme{Type: TypeJWT, Algorithm: "HS256|HS384|HS512", Signature: "body"}, nil),
+		mustVerifier(f, Scheme{Type: TypeJWT, Algorithm: "ES256", Key: KeyPublic, Signature: "body"}, nil, public),
+	}
+	claiming := mustVerifier(f, Scheme{Type: TypeJWT, Algorithm: "HS256", Signature: "body", Claims: "iss=acme", Timestamp: "claim iat", DeliveryID: "claim jti"}, nil)
+	f.Fuzz(func(t *testing.T, token, claims string) {
+		for _, v := range verifiers {
+			if _, err := v.Verify(&Request{Body: []byte(token)}, arrival); err == nil {
+				t.Fatalf("accepted %q", token)
+			}
+		}
+		r := &Request{Body: []byte(hs256("key", claims))}
+		if _, err := claiming.Verify(r, arrival); err == nil && !json.Valid([]byte(claims)) {
+			t.Fatalf("accepted the claims %q", claims)
+		}
+	})
+}

@@ -18,18 +18,19 @@ const (
 	inQuery     placeKind = "query"
 	inForm      placeKind = "form"
 	inBody      placeKind = "body"
+	inClaim     placeKind = "claim" // of a token
 	inSignature placeKind = "signature"
 )
 
 // Place is where a value travels: "header X-Id", "query sig", "form token",
-// "body data.id". Names that a provider uses by turns are joined by "|".
+// "body data.id", "claim jti". Names that a provider uses by turns are joined by "|".
 //
 // In a JSON path, "#" is each element of an array, as deliveries of several
 // events have one: their different values are joined by ",". Paths joined by "+"
 // make one value of several: "body object+action" is "ticket.created".
 type Place struct {
 	kind  placeKind
-	names []string // canonical header names, field names, or JSON paths in gjson's syntax
+	names []string // canonical header names, field names, or JSON paths in gjson's syntax; none: the whole body
 }
 
 // ParsePlace reads a place. The error wraps [ErrScheme].
@@ -37,18 +38,18 @@ func ParsePlace(words string) (Place, error) {
 	kind, rest, _ := strings.Cut(words, " ")
 	p := Place{kind: placeKind(kind)}
 	switch p.kind {
-	case inHeader, inQuery, inForm, inBody:
+	case inHeader, inQuery, inForm, inBody, inClaim:
 	default:
-		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH", ErrScheme, words)
+		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH, or claim NAME of a token", ErrScheme, words)
 	}
 	for name := range strings.SplitSeq(strings.TrimSpace(rest), "|") {
-		if name == "" || strings.ContainsAny(name, " \t\"") || p.kind == inBody && !isJSONPath(name) {
+		if name == "" || strings.ContainsAny(name, " \t\"") || (p.kind == inBody || p.kind == inClaim) && !isJSONPath(name) {
 			return Place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
 		}
 		switch p.kind {
 		case inHeader:
 			name = http.CanonicalHeaderKey(name)
-		case inBody:
+		case inBody, inClaim:
 			name = jsonPath(name)
 		}
 		p.names = append(p.names, name)
@@ -59,8 +60,8 @@ func ParsePlace(words string) (Place, error) {
 // inHead reports whether the value is known before the body is read.
 func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
 
-// inContent reports whether the value is part of the body.
-func (p Place) inContent() bool { return p.kind == inBody || p.kind == inForm }
+// inContent reports whether the value is part of the body, or of a token.
+func (p Place) inContent() bool { return p.kind == inBody || p.kind == inForm || p.kind == inClaim }
 
 // values returns every value found, at most one for a body path.
 func (p Place) values(r *Request) []string {
@@ -79,8 +80,17 @@ func (p Place) values(r *Request) []string {
 	case inForm:
 		return fieldValues(string(r.Body), p.names)
 	case inBody:
+		if len(p.names) == 0 {
+			return []string{string(r.Body)}
+		}
 		for _, path := range p.names {
 			if v := jsonValue(r.Body, path); v != "" {
+				return []string{v}
+			}
+		}
+	case inClaim:
+		for _, path := range p.names {
+			if v := jsonValue(r.claims, path); v != "" {
 				return []string{v}
 			}
 		}

@@ -30,6 +30,7 @@ const (
 	TypeECDSA   = "ecdsa"   // on P-256, P-384 or P-521, as DER or as r and s one behind the other
 	TypeRSA     = "rsa"     // RSASSA-PKCS1-v1_5, RFC 8017
 	TypeRSAPSS  = "rsa-pss" // RSASSA-PSS, RFC 8017, with a salt of any length
+	TypeJWT     = "jwt"     // a JSON Web Token, RFC 7519, in compact form
 )
 
 // Scheme describes how deliveries are authenticated. Its words are the same in
@@ -37,11 +38,13 @@ const (
 type Scheme struct {
 	// The kind of proof: "hmac", a digest keyed with a shared secret, or a
 	// signature that the provider's public key checks: "ed25519", "ecdsa", "rsa"
-	// (PKCS #1 v1.5) or "rsa-pss".
+	// (PKCS #1 v1.5) or "rsa-pss"; or "jwt", a token whose key may be either.
 	Type string `json:"type,omitempty" yaml:"type"`
 
 	// The digest: sha1, sha256, sha384 or sha512. Required but for ed25519, which
-	// has none; there is no default, as a wrong guess would refuse everything.
+	// has none; there is no default, as a wrong guess would refuse everything. For
+	// a jwt, what its alg must be: HS256, RS256, PS256, ES256 or their longer forms,
+	// EdDSA, or several as "RS256|ES256".
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
@@ -51,8 +54,8 @@ type Scheme struct {
 	Key KeyForm `json:"key,omitempty" yaml:"key"`
 
 	// Where the signature travels and how it is written there: "header NAME",
-	// "query NAME", "form NAME" or "body JSON.PATH", then a format. Default
-	// format: "{signature}". "sha256={signature}" has a prefix. In
+	// "query NAME", "form NAME" or "body JSON.PATH", then a format; or only "body"
+	// for a jwt that is the whole body. Default format: "{signature}". "sha256={signature}" has a prefix. In
 	// "t={timestamp},v1={signature}" the parts may come in any order and more
 	// than once, and unknown parts are skipped. In "v1,{signature} ..." whole
 	// signatures are repeated with a blank between, in "{timestamp},{signature},..."
@@ -76,7 +79,7 @@ type Scheme struct {
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
 	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
-	// signature's format; then seconds, milliseconds or rfc3339. Default unit:
+	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds or rfc3339. Default unit:
 	// seconds. Empty if the scheme has no timestamp. It must be covered by what
 	// is signed, else it proves nothing.
 	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`
@@ -87,6 +90,12 @@ type Scheme struct {
 
 	// Where the event type travels: a place as above. Empty if there is none.
 	EventType string `json:"event_type,omitempty" yaml:"event_type"`
+
+	// For tokens, what they must say: "iss=acme payload_hash={sha256:body}". The
+	// values are written like what is signed, a "|" between those of which any
+	// will do. Of a list, such as aud may be, one element has to match. exp and
+	// nbf are checked wherever a token has them. Default: nothing more.
+	Claims string `json:"claims,omitempty" yaml:"claims"`
 }
 
 // methods are the types of schemes.
@@ -96,6 +105,7 @@ var methods = map[string]func(Scheme) (method, error){
 	TypeECDSA:   newECDSAMethod,
 	TypeRSA:     newRSAMethod,
 	TypeRSAPSS:  newRSAPSSMethod,
+	TypeJWT:     newTokenMethod,
 }
 
 func typeNames() string { return joined(slices.Sorted(maps.Keys(methods))) }
@@ -105,10 +115,11 @@ type scheme struct {
 	method    method
 	signature Place
 	format    format
-	signed    template
+	signed    template // what a signature covers, or all that a token's claims are compared with
 	timestamp timestamp
 	id        *Place
 	event     *Place
+	claims    []claim
 
 	// strictBody: chosen body fields are signed rather than the body, so that a
 	// second field of the same name could carry an unsigned value past us.
@@ -120,6 +131,7 @@ type Facts struct {
 	HasTimestamp bool     // deliveries carry a signed timestamp, so that old ones can be refused
 	HasID        bool     // deliveries carry an id
 	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
+	SignsBody    bool     // the signature covers the body, or some of it; if not, whoever has seen a token may send any body with it
 	Parameters   []string // the names of {with:NAME}
 	Header       []string // the header fields the scheme reads, canonical
 }
@@ -135,14 +147,9 @@ func (s Scheme) Facts() (Facts, error) {
 		HasTimestamp: c.timestamp.exists(),
 		HasID:        c.id != nil,
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
+		SignsBody:    slices.ContainsFunc(c.signed, segment.inBody) || c.token() && c.signature.kind == inBody,
 	}
-	places := []Place{c.signature, c.timestamp.place}
-	for _, p := range []*Place{c.id, c.event} {
-		if p != nil {
-			places = append(places, *p)
-		}
-	}
-	for _, p := range places {
+	for _, p := range c.places() {
 		if p.kind == inHeader {
 			f.Header = append(f.Header, p.names...)
 		}
@@ -158,6 +165,23 @@ func (s Scheme) Facts() (Facts, error) {
 	return f, nil
 }
 
+// places are where the scheme reads anything.
+func (c *scheme) places() []Place {
+	places := []Place{c.signature, c.timestamp.place}
+	for _, p := range []*Place{c.id, c.event} {
+		if p != nil {
+			places = append(places, *p)
+		}
+	}
+	return places
+}
+
+// token reports whether the proof is a token, which says what it vouches for.
+func (c *scheme) token() bool {
+	_, is := c.method.(*tokenMethod)
+	return is
+}
+
 func (s Scheme) compile() (*scheme, error) {
 	newMethod, known := methods[s.Type]
 	if !known {
@@ -168,11 +192,16 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.method, err = newMethod(s); err != nil {
 		return nil, err
 	}
+	if word := s.foreign(); word != "" {
+		return nil, &SchemeError{word, fmt.Errorf("%w: %s means nothing to type %s: remove it", ErrScheme, word, s.Type)}
+	}
 	if s.Signature == "" {
 		return nil, &SchemeError{"signature", fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)}
 	}
 	where, written := cutPlace(s.Signature)
-	if c.signature, err = ParsePlace(where); err != nil {
+	if s.Type == TypeJWT && s.Signature == "body" {
+		c.signature.kind = inBody
+	} else if c.signature, err = ParsePlace(where); err != nil {
 		return nil, &SchemeError{"signature", fmt.Errorf("signature: %w", err)}
 	}
 	if c.format, err = parseFormat(written); err != nil {
@@ -187,7 +216,14 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
-	if c.signed, err = parseTemplate(s.Signed); err != nil {
+	if s.Type == TypeJWT {
+		if c.claims, err = parseClaims(s.Claims); err != nil {
+			return nil, &SchemeError{"claims", err}
+		}
+		for _, claim := range c.claims {
+			c.signed = slices.Concat(append(claim.any, c.signed)...)
+		}
+	} else if c.signed, err = parseTemplate(s.Signed); err != nil {
 		return nil, &SchemeError{"signed", err}
 	}
 	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
@@ -195,6 +231,32 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// foreign returns the first word that the scheme's type has no use for.
+func (s Scheme) foreign() string {
+	token := s.Type == TypeJWT
+	switch {
+	case token && s.Encoding != "":
+		return "encoding"
+	case token && s.Signed != "":
+		return "signed"
+	case !token && s.Claims != "":
+		return "claims"
+	default:
+		return ""
+	}
+}
+
+// fill puts an endpoint's parameters in the place of {with:NAME}.
+func (c *scheme) fill(with map[string]string) (err error) {
+	for i := range c.claims {
+		if c.claims[i], err = c.claims[i].fill(with); err != nil {
+			return err
+		}
+	}
+	c.signed, err = c.signed.fill(with)
+	return err
 }
 
 // checkKey refuses a key form that the scheme's type does not know.
@@ -222,7 +284,9 @@ func joined[T ~string](words []T) string {
 // consistent refuses descriptions whose parts contradict each other.
 func (c *scheme) consistent() error {
 	switch {
-	case !slices.ContainsFunc(c.signed, segment.inBody):
+	case c.token() && c.signature.kind == inClaim, !c.token() && slices.ContainsFunc(c.places(), func(p Place) bool { return p.kind == inClaim }):
+		return &SchemeError{"signature", fmt.Errorf("%w: only a token has claims, and it is in none of them", ErrScheme)}
+	case !c.token() && !slices.ContainsFunc(c.signed, segment.inBody):
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
@@ -241,6 +305,8 @@ func (c *scheme) timestampSigned() bool {
 // covers reports whether the signature covers the value at p.
 func (c *scheme) covers(p Place) bool {
 	switch p.kind {
+	case inClaim:
+		return c.token()
 	case inBody, inForm:
 		if c.signed.uses(segmentBody) {
 			return true

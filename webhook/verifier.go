@@ -25,7 +25,7 @@ func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[s
 	if err != nil {
 		return nil, err
 	}
-	if c.signed, err = c.signed.fill(with); err != nil {
+	if err := c.fill(with); err != nil {
 		return nil, err
 	}
 	if len(secrets) == 0 {
@@ -98,6 +98,7 @@ func (v *Verifier) VerifyHeader(r *Request, now time.Time) (Delivery, error) {
 func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	e := newEvidence()
 	defer e.release()
+	r.claims = nil
 	d, err := v.examine(r, now, e, true)
 	if err != nil {
 		return d, err
@@ -106,6 +107,11 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	if err != nil {
 		return d, err
 	}
+	if r.claims != nil {
+		if err := v.checkClaims(r, e, now); err != nil {
+			return d, err
+		}
+	}
 	if v.scheme.strictBody {
 		if err := unambiguous(r.Body); err != nil {
 			return d, err
@@ -113,7 +119,10 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	}
 	// A timestamp inside the body is judged once the body is proven: what an
 	// altered body says is no reason to call it old.
-	if v.scheme.timestamp.place.inContent() {
+	if t := v.scheme.timestamp.place; t.inContent() {
+		if t.kind == inClaim {
+			e.fields.timestamp = v.claimedTime(r)
+		}
 		if err := v.date(&d, e.fields.timestamp, now); err != nil {
 			return d, err
 		}

@@ -50,6 +50,10 @@ var (
 	// ErrTimestampTooOld is returned when the timestamp is older than the tolerance.
 	ErrTimestampTooOld = errors.New("timestamp too old")
 
+	// ErrClaimsInvalid is returned when a token is genuine but not for here and
+	// now: its issuer, audience, expiry or another claim does not hold.
+	ErrClaimsInvalid = errors.New("claims invalid")
+
 	// ErrTimestampTooNew is returned when the timestamp is further in the future
 	// than the tolerance, or than [MaxFuture], whichever is less.
 	ErrTimestampTooNew = errors.New("timestamp too new")
@@ -72,6 +76,8 @@ type Request struct {
 	Query  string // without the question mark
 	Header http.Header
 	Body   []byte // as received, never decoded
+
+	claims []byte // of the token that proves the request, once it does
 }
 
 // Delivery is what a request says of itself. When it accompanies an error, its
