@@ -139,7 +139,16 @@ func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 type Size int64
 
 // String writes s with its unit.
-func (s Size) String() string { return strings.ReplaceAll(humanize.IBytes(uint64(s)), " ", "") }
+func (s Size) String() string {
+	switch {
+	case s%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", s>>20)
+	case s%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", s>>10)
+	default:
+		return fmt.Sprintf("%dB", int64(s))
+	}
+}
 
 // MarshalText writes s as String does.
 func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -98,6 +98,28 @@ func TestUnusableFiles(t *testing.T) {
 	}
 }
 
+func TestDurationsAndSizesAreWrittenAsInAFile(t *testing.T) {
+	for _, text := range []string{"5m", "72h", "1h30m", "90s", "1h0m5s", "100ms"} {
+		parsed, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := time.ParseDuration(Duration(parsed).String()); err != nil || again != parsed {
+			t.Errorf("%s is written as %s", text, Duration(parsed))
+		}
+	}
+	for d, want := range map[time.Duration]string{5 * time.Minute: "5m", 72 * time.Hour: "72h", 90 * time.Minute: "1h30m", time.Minute + time.Second: "1m1s", 10 * time.Second: "10s", 20 * time.Hour: "20h"} {
+		if got := Duration(d).String(); got != want {
+			t.Errorf("%s is written as %s", want, got)
+		}
+	}
+	for size, want := range map[Size]string{25 << 20: "25MiB", 512 << 10: "512KiB", 1000: "1000B"} {
+		if got := size.String(); got != want {
+			t.Errorf("%s is written as %s", want, got)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	stamped := webhook.Scheme{
 		Type: webhook.TypeHMAC, Algorithm: "sha256", Encoding: "hex",

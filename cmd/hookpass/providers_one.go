@@ -1,0 +1,149 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// printOne tells all that a user of the provider must know.
+func (p *providers) printOne(e entry) error {
+	fmt.Fprintf(p.output, "%s\n\n", e.Name)
+	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', 0)
+	for _, row := range e.rows() {
+		if row[1] != "" {
+			fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(p.output, "\nIn the Caddyfile:\n\n%s", e.caddyfile())
+	return err
+}
+
+// rows are the facts, each with its name.
+func (e entry) rows() [][2]string {
+	rows := [][2]string{
+		{"id", strings.Join(append([]string{e.ID}, e.Aliases...), ", ")},
+		{"category", e.Category},
+		{"documentation", e.Docs},
+		{"secret", e.Secret},
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.With)) {
+		rows = append(rows, [2]string{"with " + name, e.With[name]})
+	}
+	for word, text := range schemeWords(e.Scheme) {
+		rows = append(rows, [2]string{word, text})
+	}
+	age := "no time is signed: old deliveries cannot be told"
+	if e.facts.HasTimestamp {
+		age = "refused when older than " + catalog.Duration(e.MaxAge()).String()
+	}
+	for _, h := range e.Handshakes {
+		rows = append(rows, [2]string{"handshake", describe(h)})
+	}
+	return append(rows,
+		[2]string{"covers", strings.Replace(e.signed(), "–", "neither time nor id", 1)},
+		[2]string{"age", age},
+		[2]string{"retries", e.Retries.Schedule},
+		[2]string{"remembered for", catalog.Duration(e.Window()).String()},
+		[2]string{"largest body", cmp.Or(e.MaxBody, defaultMaxBody).String()},
+		[2]string{"note", e.Note},
+		[2]string{"test vectors", proofOf(e.Provider).String()},
+	)
+}
+
+const defaultMaxBody catalog.Size = 1 << 20
+
+// schemeWords yields what a scheme says, in the words of a provider file.
+func schemeWords(s webhook.Scheme) func(yield func(word, text string) bool) {
+	return func(yield func(word, text string) bool) {
+		v := reflect.ValueOf(s)
+		for i := range v.NumField() {
+			value := v.Field(i)
+			if value.IsZero() {
+				continue
+			}
+			text := value.String()
+			if value.Kind() != reflect.String {
+				written, err := json.Marshal(value.Interface())
+				if err != nil {
+					panic(err) // a scheme is data
+				}
+				text = string(written)
+			}
+			if !yield("scheme "+v.Type().Field(i).Tag.Get("yaml"), text) {
+				return
+			}
+		}
+	}
+}
+
+func describe(h webhook.Handshake) string {
+	text := cmp.Or(h.Method, http.MethodPost)
+	if len(h.When) > 0 {
+		text += " with " + strings.Join(h.When, " and ")
+	}
+	if h.Unsigned {
+		text += ", unsigned"
+	}
+	return text + ": answered by hookpass"
+}
+
+// caddyfile is a configuration with what the provider needs and no more.
+func (e entry) caddyfile() string {
+	var b strings.Builder
+	e.writeServers(&b)
+	secret := "{env." + strings.ToUpper(strings.ReplaceAll(e.ID, "-", "_")) + "_WEBHOOK_SECRET}"
+	fmt.Fprintf(&b, ":8080 {\n\troute /webhooks/%s {\n", e.ID)
+	if block := e.settings(); block == "" {
+		fmt.Fprintf(&b, "\t\tverify_webhook %s %s\n", e.ID, secret)
+	} else {
+		fmt.Fprintf(&b, "\t\tverify_webhook %s {\n\t\t\tsecret %s\n%s\t\t}\n", e.ID, secret, block)
+	}
+	b.WriteString("\t\treverse_proxy localhost:3000\n\t}\n}\n")
+	return b.String()
+}
+
+// writeServers allows the header fields that Caddy removes unless told.
+func (e entry) writeServers(b *strings.Builder) {
+	var lines strings.Builder
+	for _, kind := range []struct{ sign, option string }{
+		{"_", "expected_underscore_headers"},
+		{".", "expected_dot_headers"},
+	} {
+		names := slices.DeleteFunc(slices.Clone(e.facts.Header), func(name string) bool { return !strings.Contains(name, kind.sign) })
+		if len(names) > 0 {
+			fmt.Fprintf(&lines, "\t\t%s %s\n", kind.option, strings.Join(names, " "))
+		}
+	}
+	if lines.Len() > 0 {
+		fmt.Fprintf(b, "{\n\tservers {\n%s\t}\n}\n", lines.String())
+	}
+}
+
+// settings are the lines without which the provider's endpoint would not load,
+// or would refuse what is genuine.
+func (e entry) settings() string {
+	var b strings.Builder
+	for _, name := range e.Parameters() {
+		fmt.Fprintf(&b, "\t\t\twith %s VALUE\n", name)
+	}
+	if strings.Contains(e.Scheme.Signed, "{url}") {
+		b.WriteString("\t\t\tpublic_url https://hooks.example.com # scheme and host of the address that the provider has\n")
+	}
+	if !e.facts.HasID {
+		b.WriteString("\t\t\tdedup {\n\t\t\t\tkey content\n\t\t\t}\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hookpass/hookpass/catalog"
+)
+
+// printMarkdown writes docs/providers.md.
+func (p *providers) printMarkdown(found []entry) error {
+	byCategory := map[string][]entry{}
+	for _, e := range found {
+		byCategory[e.Category] = append(byCategory[e.Category], e)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Providers
+
+<!-- Made from catalog/ by "go run ./cmd/hookpass providers --markdown": change it there. -->
+
+These are the %d providers that hookpass knows. What each of them needs, with lines for the
+Caddyfile, is printed by
+
+    hookpass providers stripe
+
+"Signed" says what nobody can alter: the time, so that an old delivery is refused, and
+the delivery id, so that a copy is known for one. Where neither is, somebody who
+captured a delivery can send it under another id; `+"`key content`"+` in the `+"`dedup`"+` block
+stops that, at the cost of genuine events with equal bodies.
+
+"Proof" says how the tests know that hookpass is right: by signed deliveries that were
+published, or by some that independent software computed.
+`, len(found))
+	for _, category := range slices.Sorted(maps.Keys(byCategory)) {
+		fmt.Fprintf(&b, "\n## %s\n\n| id | provider | scheme | delivery id | signed | proof |\n|---|---|---|---|---|---|\n", category)
+		for _, e := range byCategory[category] {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
+				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), e.algorithm(), cell(e.Scheme.DeliveryID), e.signed(), e.proofKind())
+		}
+	}
+	b.WriteString(unsignedPart)
+	for _, name := range slices.Sorted(maps.Keys(catalog.UnsignedProviders())) {
+		u := catalog.UnsignedProviders()[name]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", codes(name), link(u.Name, u.Docs), u.Why, u.Instead)
+	}
+	_, err := fmt.Fprint(p.output, b.String())
+	return err
+}
+
+const unsignedPart = `
+## Without a signature
+
+Nothing in a delivery of these tells it from a forged one, so that hookpass has no file
+for them. An address that nobody can guess is what is left, together with the sender's IP
+addresses where the provider publishes them:
+
+` + "```caddyfile" + `
+:8080 {
+	@genuine {
+		path /webhooks/docker-hub/{$DOCKER_HUB_PATH:a-long-random-text}
+		remote_ip 192.0.2.0/24
+	}
+	reverse_proxy @genuine localhost:3000
+}
+` + "```" + `
+
+Keep such an address out of logs. ` + "`hookpass providers --why docker-hub`" + ` says the same as
+this table:
+
+| id | provider | why | instead |
+|---|---|---|---|
+`
+
+func (e entry) proofKind() string {
+	if proofOf(e.Provider).Published > 0 {
+		return "published"
+	}
+	return "computed"
+}
+
+func codes(names ...string) string { return "`" + strings.Join(names, "`, `") + "`" }
+
+// cell writes a place as code; a bar would end the cell.
+func cell(place string) string {
+	if place == "" {
+		return "–"
+	}
+	return codes(strings.ReplaceAll(place, "|", " or "))
+}
+
+func link(name, docs string) string {
+	if docs == "" {
+		return name
+	}
+	return fmt.Sprintf("[%s](%s)", name, docs)
+}
