@@ -38,6 +38,7 @@ func TestUnusableSchemes(t *testing.T) {
 		{"format that repeats timestamps", func(s *Scheme) { s.Signature = "header X-Sig {signature},{timestamp},..." }, "must repeat a {signature}"},
 		{"format whose sets look like its parts", func(s *Scheme) { s.Signature = "header X-Sig t={timestamp},v={signature}=..." }, "separator of its own"},
 		{"format that repeats nothing", func(s *Scheme) { s.Signature = "header X-Sig ..." }, "repeats nothing"},
+		{"format whose separator is a digit of the signature", func(s *Scheme) { s.Signature = "header X-Sig {signature}e..." }, "a signature may hold"},
 		{"nothing signed", func(s *Scheme) { s.Signed = "" }, "signed is empty"},
 		{"body not signed", func(s *Scheme) { s.Signed, s.Timestamp = "{timestamp}", "header X-Time" }, "add {body}"},
 		{"open brace", func(s *Scheme) { s.Signed = "{body" }, "without its }"},

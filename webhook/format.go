@@ -32,6 +32,9 @@ func (f format) hasTimestamp() bool {
 	return false
 }
 
+// encodingCharacters are those of hex and of both base64 alphabets.
+const encodingCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_="
+
 func parseFormat(text string) (format, error) {
 	if text == "" {
 		text = "{signature}"
@@ -84,6 +87,9 @@ func parseFormat(text string) (format, error) {
 	}
 	if between != "" && !f.repeat(whole, between) {
 		return bad("must repeat a {signature} behind a separator of its own")
+	}
+	if strings.ContainsAny(f.separator+f.sets, encodingCharacters) {
+		return bad("has a separator that a signature may hold")
 	}
 	return f, nil
 }
