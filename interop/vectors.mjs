@@ -57,6 +57,9 @@ function yaml(delivery) {
   const lines = [];
   for (const [word, value] of Object.entries(entry)) {
     if (typeof value === "object") {
+      if (Object.keys(value).length === 0) {
+        continue;
+      }
       lines.push(`${word}:`, ...Object.entries(value).map(([name, text]) => `  ${name}: ${scalar(text)}`));
     } else if (value !== undefined) {
       lines.push(`${word}: ${word === "time" ? value : scalar(value)}`);

@@ -17,6 +17,11 @@ const timed =
     };
   };
 
+// The same, where hookpass knows nothing of the time, so that it is any header field.
+const withField =
+  (field, other, message) =>
+  (d) => ({ header: { [field]: hmac("sha256", d.secret, message(d.header[other], d.body), "hex") } });
+
 // Time and signature share a field, as Stripe introduced it.
 const shared =
   (field, [timeName, name], time = seconds, message = (at, text) => `${at}.${text}`) =>
@@ -77,10 +82,10 @@ export default {
 
   airship: timed("X-UA-SIGNATURE", "X-UA-TIMESTAMP", seconds, (at, text) => `${at}:${text}`),
   akeneo: timed("X-Akeneo-Request-Signature", "X-Akeneo-Request-Timestamp", seconds, (at, text) => `${at}.${text}`),
-  crisp: timed("X-Crisp-Signature", "X-Crisp-Request-Timestamp", milliseconds, (at, text) => `[${at};${text}]`),
+  crisp: withField("X-Crisp-Signature", "X-Crisp-Request-Timestamp", (at, text) => `[${at};${text}]`),
   customerio: timed("X-CIO-Signature", "X-CIO-Timestamp", seconds, (at, text) => `v0:${at}:${text}`),
   front: timed("X-Front-Signature", "X-Front-Request-Timestamp", milliseconds, (at, text) => `${at}:${text}`, "base64"),
-  klaviyo: timed("Klaviyo-Signature", "Klaviyo-Timestamp", (time) => time.toUTCString(), (at, text) => text + at),
+  klaviyo: withField("Klaviyo-Signature", "Klaviyo-Timestamp", (at, text) => text + at),
   lob: timed("Lob-Signature", "Lob-Signature-Timestamp", milliseconds, (at, text) => `${at}.${text}`),
   pylon: timed("Pylon-Webhook-Signature", "Pylon-Webhook-Timestamp", seconds, (at, text) => `${at}.${text}`, "hex", "hs256="),
   zendesk: timed(
@@ -123,14 +128,9 @@ export default {
     };
   },
 
-  daily({ secret, body, time }) {
-    const key = Buffer.from(secret, "base64");
-    return {
-      header: {
-        "X-Webhook-Timestamp": seconds(time),
-        "X-Webhook-Signature": hmac("sha256", key, `${seconds(time)}.${body}`, "base64"),
-      },
-    };
+  daily({ secret, body, header }) {
+    const message = `${header["X-Webhook-Timestamp"]}.${body}`;
+    return { header: { "X-Webhook-Signature": hmac("sha256", Buffer.from(secret, "base64"), message, "base64") } };
   },
 
   deel: ({ secret, body }) => ({ header: { "X-Deel-Signature": hmac("sha256", secret, `POST${body}`, "hex") } }),
