@@ -106,8 +106,9 @@ type Dedup struct {
 	// Default: 2 seconds. 0: it is told to come again at once.
 	Wait *caddy.Duration `json:"wait,omitempty"`
 
-	// What makes two deliveries the same: "provider" (the default), the id that
-	// the provider documents; "content", the body; "header NAME"; "body JSON.PATH".
+	// What makes two deliveries the same: "provider", the id that the provider
+	// documents; "content", the body; "header NAME"; "body JSON.PATH". Default:
+	// provider, or content where the provider documents no id.
 	Key string `json:"key,omitempty"`
 }
 

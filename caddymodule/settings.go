@@ -201,6 +201,10 @@ func (h *VerifyWebhook) resolveDedup(facts webhook.Facts, tolerance, window time
 	if s.key, err = parseDedupKey(d.Key); err != nil {
 		return s, err
 	}
+	if d.Key == "" && !facts.HasID && h.Provider != "" {
+		// There is nothing better: no id, and a timestamp is new on every attempt.
+		s.key.kind = keyContent
+	}
 	if s.key.kind == keyProvider && !facts.HasID {
 		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write key content into a dedup block, or dedup off")
 	}

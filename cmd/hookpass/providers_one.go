@@ -142,8 +142,5 @@ func (e entry) settings() string {
 	if strings.Contains(e.Scheme.Signed, "{url}") {
 		b.WriteString("\t\t\tpublic_url https://hooks.example.com # scheme and host of the address that the provider has\n")
 	}
-	if !e.facts.HasID {
-		b.WriteString("\t\t\tdedup {\n\t\t\t\tkey content\n\t\t\t}\n")
-	}
 	return b.String()
 }

@@ -186,7 +186,7 @@ with:
 	got := entry{p, facts}.caddyfile()
 	for _, line := range []string{
 		"expected_underscore_headers X_acme_signature\n", "secret {env.ACME_CORP_WEBHOOK_SECRET}\n",
-		"with account VALUE\n", "public_url https://", "key content\n",
+		"with account VALUE\n", "public_url https://",
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
