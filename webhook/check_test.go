@@ -97,6 +97,7 @@ func TestFacts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.scheme.Type, tt.scheme.Algorithm, tt.scheme.Encoding, tt.scheme.Signature = TypeHMAC, "sha256", "hex", "header x-sig"
 			tt.want.SignsBody = true // else it is no scheme of this type
+			tt.want.Proof = ProofSignature
 			got, err := tt.scheme.Facts()
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
@@ -187,8 +188,12 @@ func TestSignThenVerify(t *testing.T) {
 			t.Errorf("%+v: %+v, %v", s, d, err)
 		}
 	}
-	inBody := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "body sig", Encoding: "hex", Signed: "{json:id}"}
+	circular := Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "body sig", Signed: "{body}"}
+	if _, err := NewSigner(circular, mustSecret(t, "key", KeyText), nil); !errors.Is(err, ErrScheme) {
+		t.Errorf("signature inside of what it covers: %v", err)
+	}
+	inBody := Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "header X-Sig", Signed: "{body}", Timestamp: "body at"}
 	if _, err := NewSigner(inBody, mustSecret(t, "key", KeyText), nil); !errors.Is(err, ErrScheme) {
-		t.Errorf("signature inside the body: %v", err)
+		t.Errorf("timestamp inside the body: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package webhook
 import (
 	"crypto"
 	"crypto/hmac"
+	_ "crypto/md5"  //nolint:gosec // G501: only for plain digests of providers that have nothing else
 	_ "crypto/sha1" //nolint:gosec // G505: a few providers sign with nothing better, and HMAC-SHA1 is not broken
 	_ "crypto/sha256"
 	"crypto/sha512"
@@ -11,7 +12,7 @@ import (
 	"sync"
 )
 
-// All cryptography of keyed digests is in this file.
+// All cryptography of digests with a shared secret is in this file.
 
 // maxDigest is the size of the largest digest, SHA-512.
 const maxDigest = sha512.Size
@@ -50,6 +51,7 @@ func (h *hasher) writeString(s string) {
 type hmacMethod struct {
 	hash     crypto.Hash
 	encoding encoding
+	plain    bool // no HMAC: the secret is a part of the signed text
 }
 
 func newHMACMethod(s Scheme) (method, error) {
@@ -61,7 +63,25 @@ func newHMACMethod(s Scheme) (method, error) {
 	if err != nil {
 		return nil, &SchemeError{"encoding", err}
 	}
-	return &hmacMethod{hash, e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeyWhsec)
+	return &hmacMethod{hash: hash, encoding: e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeyWhsec)
+}
+
+// newDigestMethod is for a digest of a text that has the secret in it. That is
+// weaker than an HMAC: with the secret in front, SHA-1 and SHA-2 let anyone
+// append to a text whose digest they know.
+func newDigestMethod(s Scheme) (method, error) {
+	hash, err := hashFor(s.Algorithm)
+	if s.Algorithm == "md5" {
+		hash, err = crypto.MD5, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e, err := parseEncoding(s.Encoding)
+	if err != nil {
+		return nil, &SchemeError{"encoding", err}
+	}
+	return &hmacMethod{hash: hash, encoding: e, plain: true}, s.checkKey(KeyText)
 }
 
 func (h *hmacMethod) wellFormed(text string) bool {
@@ -71,7 +91,11 @@ func (h *hmacMethod) wellFormed(text string) bool {
 
 func (h *hmacMethod) newKey(s Secret) (key, error) {
 	k := &hmacKey{method: h}
-	k.pool.New = func() any { return &hasher{Hash: hmac.New(h.hash.New, s.bytes())} }
+	newHash := func() hash.Hash { return hmac.New(h.hash.New, s.bytes()) }
+	if h.plain {
+		newHash, k.secret = h.hash.New, string(s.bytes())
+	}
+	k.pool.New = func() any { return &hasher{Hash: newHash()} }
 	return k, nil
 }
 
@@ -79,6 +103,7 @@ func (h *hmacMethod) newKey(s Secret) (key, error) {
 // compressions of a short message, is then paid once and not for each delivery.
 type hmacKey struct {
 	method *hmacMethod
+	secret string // what {secret} stands for
 	pool   sync.Pool
 }
 
@@ -93,6 +118,7 @@ func (k *hmacKey) get() *hasher {
 func (k *hmacKey) proves(t template, r *Request, e *evidence) (bool, error) {
 	m := k.get()
 	defer k.pool.Put(m)
+	e.fields.secret = k.secret
 	if err := t.writeTo(m, r, e.fields); err != nil {
 		return false, err
 	}
@@ -108,6 +134,7 @@ func (k *hmacKey) proves(t template, r *Request, e *evidence) (bool, error) {
 func (k *hmacKey) sign(t template, r *Request, f signedFields) (string, error) {
 	m := k.get()
 	defer k.pool.Put(m)
+	f.secret = k.secret
 	if err := t.writeTo(m, r, f); err != nil {
 		return "", err
 	}

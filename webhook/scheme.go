@@ -26,6 +26,9 @@ func (e *SchemeError) Unwrap() error { return e.err }
 // The types of schemes.
 const (
 	TypeHMAC    = "hmac"    // a digest keyed with a shared secret
+	TypeDigest  = "digest"  // a digest of a text that has the secret in it
+	TypeToken   = "token"   // the secret itself, which proves the sender and not the content
+	TypeBasic   = "basic"   // HTTP Basic authentication (RFC 7617), which proves as little
 	TypeEd25519 = "ed25519" // RFC 8032, over what is signed as it is
 	TypeECDSA   = "ecdsa"   // on P-256, P-384 or P-521, as DER or as r and s one behind the other
 	TypeRSA     = "rsa"     // RSASSA-PKCS1-v1_5, RFC 8017
@@ -36,15 +39,17 @@ const (
 // Scheme describes how deliveries are authenticated. Its words are the same in
 // a Caddyfile's scheme block, in JSON and in a provider file.
 type Scheme struct {
-	// The kind of proof: "hmac", a digest keyed with a shared secret, or a
-	// signature that the provider's public key checks: "ed25519", "ecdsa", "rsa"
-	// (PKCS #1 v1.5) or "rsa-pss"; or "jwt", a token whose key may be either.
+	// The kind of proof: "hmac", a digest keyed with a shared secret; "digest", a
+	// plain one of a text with {secret} in it; a signature that the provider's
+	// public key checks: "ed25519", "ecdsa", "rsa" (PKCS #1 v1.5) or "rsa-pss";
+	// "jwt", a token whose key may be either; "token", the secret itself; or
+	// "basic", the secret user:password in the Authorization header.
 	Type string `json:"type,omitempty" yaml:"type"`
 
-	// The digest: sha1, sha256, sha384 or sha512. Required but for ed25519, which
-	// has none; there is no default, as a wrong guess would refuse everything. For
-	// a jwt, what its alg must be: HS256, RS256, PS256, ES256 or their longer forms,
-	// EdDSA, or several as "RS256|ES256".
+	// The digest: sha1, sha256, sha384 or sha512, and md5 for the type digest.
+	// Required, as a wrong guess would refuse everything. Empty for ed25519, token
+	// and basic, which have none. For a jwt, what its alg must be: HS256, RS256,
+	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256".
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
@@ -60,11 +65,12 @@ type Scheme struct {
 	// than once, and unknown parts are skipped. In "v1,{signature} ..." whole
 	// signatures are repeated with a blank between, in "{timestamp},{signature},..."
 	// only the last part is, and in "t={timestamp},v1={signature} ..." the whole
-	// set, with the same timestamp. Any signature may match.
+	// set, with the same timestamp. Any signature may match. The signature of a
+	// token is the token. Empty for basic.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
-	// not. Required.
+	// not. Required. Empty for token and basic.
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {url},
@@ -74,7 +80,8 @@ type Scheme struct {
 	// the order of the names, then of the values, without repeats. {sha256:body},
 	// {sha256_base64:body}, {sha256_raw:body} and {crc32:body} are digests of the
 	// body, and of the URL with url in its place, in hex, base64, bare bytes
-	// and decimal. Required.
+	// and decimal. {secret}, in a digest and nowhere else, is the secret.
+	// Required. Empty for token and basic, which sign nothing.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
@@ -101,6 +108,9 @@ type Scheme struct {
 // methods are the types of schemes.
 var methods = map[string]func(Scheme) (method, error){
 	TypeHMAC:    newHMACMethod,
+	TypeDigest:  newDigestMethod,
+	TypeToken:   newSecretMethod,
+	TypeBasic:   newBasicMethod,
 	TypeEd25519: newEd25519Method,
 	TypeECDSA:   newECDSAMethod,
 	TypeRSA:     newRSAMethod,
@@ -126,8 +136,18 @@ type scheme struct {
 	strictBody bool
 }
 
+// Proof is what a delivery that was let pass has proven.
+type Proof string
+
+// The kinds of proof.
+const (
+	ProofSignature Proof = "signature" // the secret's holder made what the signature covers
+	ProofToken     Proof = "token"     // the sender knows the secret
+)
+
 // Facts are what follows from a scheme's description.
 type Facts struct {
+	Proof        Proof    // what a verified delivery has proven
 	HasTimestamp bool     // deliveries carry a signed timestamp, so that old ones can be refused
 	HasID        bool     // deliveries carry an id
 	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
@@ -144,10 +164,14 @@ func (s Scheme) Facts() (Facts, error) {
 		return Facts{}, err
 	}
 	f := Facts{
+		Proof:        ProofSignature,
 		HasTimestamp: c.timestamp.exists(),
 		HasID:        c.id != nil,
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
 		SignsBody:    slices.ContainsFunc(c.signed, segment.inBody) || c.token() && c.signature.kind == inBody,
+	}
+	if !c.signs() {
+		f.Proof = ProofToken
 	}
 	for _, p := range c.places() {
 		if p.kind == inHeader {
@@ -182,6 +206,16 @@ func (c *scheme) token() bool {
 	return is
 }
 
+// signs reports whether the proof covers anything of what is delivered.
+func (c *scheme) signs() bool {
+	switch c.method.(type) {
+	case secretMethod, basicMethod:
+		return false
+	default:
+		return true
+	}
+}
+
 func (s Scheme) compile() (*scheme, error) {
 	newMethod, known := methods[s.Type]
 	if !known {
@@ -194,6 +228,9 @@ func (s Scheme) compile() (*scheme, error) {
 	}
 	if word := s.foreign(); word != "" {
 		return nil, &SchemeError{word, fmt.Errorf("%w: %s means nothing to type %s: remove it", ErrScheme, word, s.Type)}
+	}
+	if s.Type == TypeBasic {
+		s.Signature = basicPlace
 	}
 	if s.Signature == "" {
 		return nil, &SchemeError{"signature", fmt.Errorf(`%w: no signature: write where it is, such as signature header X-Signature "sha256={signature}"`, ErrScheme)}
@@ -216,15 +253,21 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
-	if s.Type == TypeJWT {
+	switch {
+	case s.Type == TypeJWT:
 		if c.claims, err = parseClaims(s.Claims); err != nil {
 			return nil, &SchemeError{"claims", err}
 		}
 		for _, claim := range c.claims {
 			c.signed = slices.Concat(append(claim.any, c.signed)...)
 		}
-	} else if c.signed, err = parseTemplate(s.Signed); err != nil {
-		return nil, &SchemeError{"signed", err}
+	case c.signs():
+		if c.signed, err = parseTemplate(s.Signed); err != nil {
+			return nil, &SchemeError{"signed", err}
+		}
+	}
+	if hasSecret := c.signed.uses(segmentSecret); hasSecret != (s.Type == TypeDigest) {
+		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} if, and only if, the type is digest", ErrScheme)}
 	}
 	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
 	if err := c.consistent(); err != nil {
@@ -235,17 +278,25 @@ func (s Scheme) compile() (*scheme, error) {
 
 // foreign returns the first word that the scheme's type has no use for.
 func (s Scheme) foreign() string {
-	token := s.Type == TypeJWT
-	switch {
-	case token && s.Encoding != "":
-		return "encoding"
-	case token && s.Signed != "":
-		return "signed"
-	case !token && s.Claims != "":
-		return "claims"
-	default:
-		return ""
+	words := map[string]string{
+		"algorithm": s.Algorithm, "signature": s.Signature, "encoding": s.Encoding,
+		"signed": s.Signed, "claims": s.Claims, "timestamp": s.Timestamp,
 	}
+	useless := []string{"claims"}
+	switch s.Type {
+	case TypeJWT:
+		useless = []string{"encoding", "signed"}
+	case TypeToken:
+		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp"}
+	case TypeBasic:
+		useless = []string{"algorithm", "signature", "encoding", "signed", "claims", "timestamp"}
+	}
+	for _, word := range useless {
+		if words[word] != "" {
+			return word
+		}
+	}
+	return ""
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -286,7 +337,9 @@ func (c *scheme) consistent() error {
 	switch {
 	case c.token() && c.signature.kind == inClaim, !c.token() && slices.ContainsFunc(c.places(), func(p Place) bool { return p.kind == inClaim }):
 		return &SchemeError{"signature", fmt.Errorf("%w: only a token has claims, and it is in none of them", ErrScheme)}
-	case !c.token() && !slices.ContainsFunc(c.signed, segment.inBody):
+	case !c.signs() && c.timestamp.exists():
+		return &SchemeError{"signature", fmt.Errorf("%w: nothing is signed, so anyone could renew a timestamp: leave {timestamp} out", ErrScheme)}
+	case c.signs() && !c.token() && !slices.ContainsFunc(c.signed, segment.inBody):
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}

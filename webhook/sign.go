@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"net/url"
 	"time"
 )
 
@@ -10,7 +9,12 @@ import (
 // serves tests and tools: what it makes is as genuine as its secret.
 type Signer struct {
 	scheme *scheme
-	key    *hmacKey
+	key    signingKey
+}
+
+// signingKey is a key that can also make what it verifies.
+type signingKey interface {
+	sign(t template, r *Request, f signedFields) (string, error)
 }
 
 // NewSigner compiles s for one secret; with is as for [NewVerifier]. The error
@@ -20,12 +24,13 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	for word, p := range map[string]placeKind{"signature": v.scheme.signature.kind, "timestamp": v.scheme.timestamp.place.kind} {
-		if p == inBody || p == inForm {
-			return nil, fmt.Errorf("%w: cannot sign: the %s is inside the body", ErrScheme, word)
-		}
+	switch {
+	case v.scheme.covers(v.scheme.signature):
+		return nil, fmt.Errorf("%w: cannot sign: the signature is inside of what it covers", ErrScheme)
+	case v.scheme.timestamp.place.inContent():
+		return nil, fmt.Errorf("%w: cannot sign: the timestamp is inside the body", ErrScheme)
 	}
-	k, ok := v.keys[0].key.(*hmacKey)
+	k, ok := v.keys[0].key.(signingKey)
 	if !ok {
 		return nil, fmt.Errorf("%w: cannot sign: %s takes more than the secret that verifies", ErrScheme, s.Type)
 	}
@@ -33,44 +38,34 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 }
 
 // Sign writes the timestamp, the delivery id, the event type and the signature
-// into the header fields and query parameters of r that the scheme names. An id
-// or event type that travels in the body is taken as the body has it.
+// to the places that the scheme names. An id or event type that travels in the
+// body is taken as the body has it; a signature is added to the body.
 func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
-	if p := s.scheme.event; p != nil {
-		p.set(r, event)
-	}
 	var fields signedFields
+	setInHead(s.scheme.event, r, event)
 	if p := s.scheme.id; p != nil {
-		p.set(r, id)
+		setInHead(p, r, id)
 		if fields.id, err = p.Value(r); err != nil {
 			return fmt.Errorf("delivery id: %w", err)
 		}
 	}
 	if s.scheme.timestamp.exists() {
 		fields.timestamp = s.scheme.timestamp.render(at)
-		s.scheme.timestamp.place.set(r, fields.timestamp)
+		setInHead(&s.scheme.timestamp.place, r, fields.timestamp)
 	}
 	signature, err := s.key.sign(s.scheme.signed, r, fields)
 	if err != nil {
 		return err
 	}
-	s.scheme.signature.set(r, s.scheme.format.write(signature, fields.timestamp))
+	if err := s.scheme.signature.Set(r, s.scheme.format.write(signature, fields.timestamp)); err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
 	return nil
 }
 
-// set writes a value that travels in the head of a request; an empty one is left out.
-func (p Place) set(r *Request, value string) {
-	if value == "" {
-		return
-	}
-	switch p.kind {
-	case inHeader:
-		r.Header.Set(p.names[0], value)
-	case inQuery:
-		query := url.Values{p.names[0]: {value}}.Encode()
-		if r.Query != "" {
-			query = r.Query + "&" + query
-		}
-		r.Query = query
+// setInHead leaves out what is empty or travels elsewhere.
+func setInHead(p *Place, r *Request, value string) {
+	if p != nil && p.inHead() && value != "" {
+		_ = p.Set(r, value) // only a body can be in the way
 	}
 }

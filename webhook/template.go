@@ -21,6 +21,7 @@ const (
 	segmentBody
 	segmentTimestamp
 	segmentID
+	segmentSecret
 	segmentURL
 	segmentMethod
 	segmentPath
@@ -38,6 +39,7 @@ var segmentNames = map[string]segmentKind{
 	"body":        segmentBody,
 	"timestamp":   segmentTimestamp,
 	"id":          segmentID,
+	"secret":      segmentSecret,
 	"url":         segmentURL,
 	"method":      segmentMethod,
 	"path":        segmentPath,
@@ -124,7 +126,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -145,7 +147,7 @@ func (t template) fill(with map[string]string) (template, error) {
 
 // signedFields are the values that a template takes from a delivery and that
 // are known before the first byte is written.
-type signedFields struct{ timestamp, id string }
+type signedFields struct{ timestamp, id, secret string }
 
 // sink takes the signed bytes, piece by piece: a hash, or the whole message for
 // a signature that is made over one.
@@ -167,6 +169,8 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			to.writeString(f.timestamp)
 		case segmentID:
 			to.writeString(f.id)
+		case segmentSecret:
+			to.writeString(f.secret)
 		case segmentURL:
 			to.writeString(r.URL)
 		case segmentMethod:

@@ -1,0 +1,235 @@
+package webhook
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Each row is a description of a secret that is sent itself, or of a plain
+// digest, that must not be taken, and the word at fault.
+func TestUnusableTokensAndDigests(t *testing.T) {
+	token := Scheme{Type: TypeToken, Signature: "header Authorization Bearer {signature}"}
+	basic := Scheme{Type: TypeBasic}
+	plain := Scheme{Type: TypeDigest, Algorithm: "sha256", Encoding: "hex", Signature: "header X-Sig", Signed: "{secret}{body}"}
+	for _, tt := range []struct {
+		name   string
+		scheme Scheme
+		change func(*Scheme)
+		word   string
+	}{
+		{"token without a place", token, func(s *Scheme) { s.Signature = "" }, "signature"},
+		{"token with an algorithm", token, func(s *Scheme) { s.Algorithm = "sha256" }, "algorithm"},
+		{"token with an encoding", token, func(s *Scheme) { s.Encoding = "hex" }, "encoding"},
+		{"token that seems to sign", token, func(s *Scheme) { s.Signed = "{body}" }, "signed"},
+		{"token with a timestamp", token, func(s *Scheme) { s.Timestamp = "header X-Time" }, "timestamp"},
+		{"token with a timestamp in its format", token, func(s *Scheme) { s.Signature = "header X-Sig {timestamp}.{signature}" }, "signature"},
+		{"token with a key form", token, func(s *Scheme) { s.Key = KeyHex }, "key"},
+		{"basic with a place", basic, func(s *Scheme) { s.Signature = "header Authorization" }, "signature"},
+		{"basic with an algorithm", basic, func(s *Scheme) { s.Algorithm = "sha256" }, "algorithm"},
+		{"basic with an encoding", basic, func(s *Scheme) { s.Encoding = "base64" }, "encoding"},
+		{"basic that seems to sign", basic, func(s *Scheme) { s.Signed = "{body}" }, "signed"},
+		{"basic with a timestamp", basic, func(s *Scheme) { s.Timestamp = "header X-Time" }, "timestamp"},
+		{"digest without the secret", plain, func(s *Scheme) { s.Signed = "{body}" }, "signed"},
+		{"digest without the body", plain, func(s *Scheme) { s.Signed = "{secret}" }, "signed"},
+		{"digest without an algorithm", plain, func(s *Scheme) { s.Algorithm = "" }, "algorithm"},
+		{"digest without an encoding", plain, func(s *Scheme) { s.Encoding = "" }, "encoding"},
+		{"digest with a key form", plain, func(s *Scheme) { s.Key = KeyHex }, "key"},
+		{"hmac over the secret", plain, func(s *Scheme) { s.Type = TypeHMAC }, "signed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := tt.scheme.Facts(); err != nil {
+				t.Fatal(err)
+			}
+			tt.change(&tt.scheme)
+			var fault *SchemeError
+			if _, err := tt.scheme.Facts(); !errors.Is(err, ErrScheme) || !errors.As(err, &fault) || fault.Word != tt.word {
+				t.Errorf("got %v, want one about %s", err, tt.word)
+			}
+		})
+	}
+}
+
+func TestFactsOfTokens(t *testing.T) {
+	for _, tt := range []struct {
+		scheme Scheme
+		want   Facts
+	}{
+		{
+			Scheme{Type: TypeToken, Signature: "header X-Token", DeliveryID: "body id"},
+			Facts{Proof: ProofToken, HasID: true, Header: []string{"X-Token"}},
+		},
+		{
+			Scheme{Type: TypeBasic, DeliveryID: "header X-Id"},
+			Facts{Proof: ProofToken, HasID: true, Header: []string{"Authorization", "X-Id"}},
+		},
+		{
+			Scheme{Type: TypeDigest, Algorithm: "md5", Encoding: "hex", Signature: "header X-Sig", Signed: "{body}{secret}", DeliveryID: "body id"},
+			Facts{Proof: ProofSignature, HasID: true, SignsID: true, SignsBody: true, Header: []string{"X-Sig"}},
+		},
+	} {
+		if got, err := tt.scheme.Facts(); err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("%s: got %+v, %v; want %+v", tt.scheme.Type, got, err, tt.want)
+		}
+	}
+}
+
+// The secret is "key", or "user:pa:ss" for basic.
+func TestTokens(t *testing.T) {
+	encoded := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+	header := func(values ...string) Request { return Request{Header: http.Header{"Authorization": values}} }
+	bearer := Scheme{Type: TypeToken, Signature: "header Authorization Bearer {signature}"}
+	query := Scheme{Type: TypeToken, Signature: "query token"}
+	form := Scheme{Type: TypeToken, Signature: "form token"}
+	body := Scheme{Type: TypeToken, Signature: "body auth.token"}
+	basic := Scheme{Type: TypeBasic}
+	for _, tt := range []struct {
+		name    string
+		scheme  Scheme
+		request Request
+		want    error
+	}{
+		{"bearer", bearer, header("Bearer key"), nil},
+		{"whatever the body", bearer, Request{Header: http.Header{"Authorization": {"Bearer key"}}, Body: []byte("anything")}, nil},
+		{"other token", bearer, header("Bearer yek"), ErrSignatureMismatch},
+		{"shorter token", bearer, header("Bearer ke"), ErrSignatureMismatch},
+		{"longer token", bearer, header("Bearer key "), ErrSignatureMismatch},
+		{"token of a megabyte", bearer, header("Bearer " + strings.Repeat("k", 1<<20)), ErrSignatureMismatch},
+		{"second field matches", bearer, header("Bearer yek", "Bearer key"), nil},
+		{"no header", bearer, header(), ErrSignatureMissing},
+		{"blank header", bearer, header(" "), ErrSignatureMissing},
+		{"no token behind the prefix", bearer, header("Bearer "), ErrSignatureMalformed},
+		{"no prefix", bearer, header("key"), ErrSignatureMalformed},
+		{"query", query, Request{Query: "a=b&token=key"}, nil},
+		{"empty query parameter", query, Request{Query: "token="}, ErrSignatureMissing},
+		{"form", form, Request{Body: []byte("a=b&token=k%65y")}, nil},
+		{"other form field", form, Request{Body: []byte("Token=key")}, ErrSignatureMissing},
+		{"body", body, Request{Body: []byte(`{"auth":{"token":"key"}}`)}, nil},
+		{"null in the body", body, Request{Body: []byte(`{"auth":{"token":null}}`)}, ErrSignatureMissing},
+		{"array in the body", body, Request{Body: []byte(`{"auth":{"token":["key"]}}`)}, ErrSignatureMissing},
+		{"basic", basic, header("Basic " + encoded("user:pa:ss")), nil},
+		{"basic in small letters", basic, header("basic " + encoded("user:pa:ss")), nil},
+		{"other password", basic, header("Basic " + encoded("user:pa:s")), ErrSignatureMismatch},
+		{"other user", basic, header("Basic " + encoded("use:r:pa:ss")), ErrSignatureMismatch},
+		{"no colon", basic, header("Basic " + encoded("user")), ErrSignatureMalformed},
+		{"no base64", basic, header("Basic user:pa:ss"), ErrSignatureMalformed},
+		{"base64 cut short", basic, header("Basic " + strings.TrimRight(encoded("user:pa:ss"), "=")), ErrSignatureMalformed},
+		{"base64 with trailing bits", basic, header("Basic dXNlcjpwYTpzcx=="), ErrSignatureMalformed},
+		{"other scheme", basic, header("Bearer " + encoded("user:pa:ss")), ErrSignatureMalformed},
+		{"scheme alone", basic, header("Basic"), ErrSignatureMalformed},
+		{"no scheme", basic, header(encoded("user:pa:ss")), ErrSignatureMalformed},
+		{"no credentials", basic, header(), ErrSignatureMissing},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			secret := "key"
+			if tt.scheme.Type == TypeBasic {
+				secret = "user:pa:ss"
+			}
+			v := mustVerifier(t, tt.scheme, nil, mustSecret(t, "old:secret", KeyText), mustSecret(t, secret, KeyText))
+			if _, err := v.Verify(&tt.request, arrival); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestBasicSecretNeedsItsColon(t *testing.T) {
+	_, err := NewVerifier(Scheme{Type: TypeBasic}, []Secret{mustSecret(t, "hunter2", KeyText)}, 0, nil)
+	if !errors.Is(err, ErrSecretEncoding) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The digests are computed with openssl dgst.
+func TestPlainDigests(t *testing.T) {
+	for _, tt := range []struct{ algorithm, signed, digest string }{
+		{"md5", "{body}{secret}", "bd13e5fa016c138852245095ef3e67b9"},
+		{"sha1", "{body}{timestamp}{secret}", "ce9fa6ca3d72ee3fb22ce061f915b23fd74b9cbc"},
+		{"sha256", "{secret}{method}{url}{body}", "5baba869dd2333466ff06452cb331e6ced45dd6981200fec6b46827f6495d9fe"},
+		{"sha512", "{json:id}{json:amount}{secret}", "8c1ac79714e7553840b0eb06f496bd5b52e3344a3c339e85f2940bce70798ce6104e5c888563d0cab312cea2cf7f2188cc03b299c622c5d87127d23b6c6c7dc5"},
+	} {
+		t.Run(tt.algorithm, func(t *testing.T) {
+			s := Scheme{Type: TypeDigest, Algorithm: tt.algorithm, Encoding: "hex", Signature: "header X-Sig", Signed: tt.signed}
+			if strings.Contains(tt.signed, "{timestamp}") {
+				s.Timestamp = "header X-Time"
+			}
+			r := &Request{
+				Method: "POST", URL: "https://x.example/in",
+				Header: http.Header{"X-Sig": {tt.digest}, "X-Time": {"1767225600"}},
+				Body:   []byte(`{"id":"7","amount":10.00}`),
+			}
+			v := mustVerifier(t, s, nil, mustSecret(t, "old", KeyText), mustSecret(t, "key", KeyText))
+			if _, err := v.Verify(r, arrival); err != nil {
+				t.Error(err)
+			}
+			r.Body = []byte(`{"id":"7","amount":10.01}`)
+			if _, err := v.Verify(r, arrival); !errors.Is(err, ErrSignatureMismatch) {
+				t.Errorf("other amount: %v", err)
+			}
+		})
+	}
+}
+
+// What a signer adds, wherever it is, is accepted, and all else is left as it was.
+func TestSignTokensAndDigests(t *testing.T) {
+	for _, tt := range []struct {
+		scheme     Scheme
+		body, want string
+	}{
+		{Scheme{Type: TypeToken, Signature: "header X-Token"}, `{"a":1}`, `{"a":1}`},
+		{Scheme{Type: TypeToken, Signature: "query token"}, ``, ``},
+		{Scheme{Type: TypeToken, Signature: "form token"}, `a=1`, `a=1&token=user%3Apassword`},
+		{Scheme{Type: TypeToken, Signature: "form token"}, ``, `token=user%3Apassword`},
+		{Scheme{Type: TypeToken, Signature: "body auth.to*ken"}, `{"a":1}`, `{"auth":{"to*ken":"user:password"},"a":1}`},
+		{Scheme{Type: TypeBasic}, `{}`, `{}`},
+		{
+			Scheme{Type: TypeDigest, Algorithm: "md5", Encoding: "hex", Signature: "body key", Signed: "{json:a}{secret}"},
+			`{"a":1}`, `{"key":"6e481439bcedfdcbba56176ecd0d2376","a":1}`,
+		},
+	} {
+		t.Run(tt.scheme.Type+" "+tt.scheme.Signature, func(t *testing.T) {
+			secret := mustSecret(t, "user:password", KeyText)
+			signer, err := NewSigner(tt.scheme, secret, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &Request{Header: http.Header{}, Body: []byte(tt.body)}
+			if err := signer.Sign(r, "", "", arrival); err != nil {
+				t.Fatal(err)
+			}
+			if string(r.Body) != tt.want {
+				t.Errorf("body %s, want %s", r.Body, tt.want)
+			}
+			if _, err := mustVerifier(t, tt.scheme, nil, secret).Verify(r, arrival); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// No base64 but that of the secret passes, and nothing panics.
+func FuzzBasic(f *testing.F) {
+	for _, seed := range []string{"Basic dXNlcjpwYXNz", "basic  dXNlcjpwYXNz", "Basic dXNlcg==", "Basic ", "Bearer x", "Basic dXNlcjpwYXNz\n", "Basic =", " Basic dTpw"} {
+		f.Add(seed)
+	}
+	v := mustVerifier(f, Scheme{Type: TypeBasic}, nil, mustSecret(f, "user:pass", KeyText))
+	f.Fuzz(func(t *testing.T, value string) {
+		r := &Request{Header: http.Header{"Authorization": {value}}}
+		_, err := v.Verify(r, arrival)
+		scheme, encoded, _ := strings.Cut(value, " ")
+		decoded, failure := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+		genuine := strings.EqualFold(scheme, "Basic") && failure == nil && string(decoded) == "user:pass"
+		if err == nil && !genuine {
+			t.Fatalf("accepted %q", value)
+		}
+		if value == "Basic dXNlcjpwYXNz" && err != nil {
+			t.Fatal(err)
+		}
+		if err != nil && !errors.Is(err, ErrSignatureMissing) && !errors.Is(err, ErrSignatureMalformed) && !errors.Is(err, ErrSignatureMismatch) {
+			t.Fatalf("%q: no cause: %v", value, err)
+		}
+	})
+}
