@@ -66,7 +66,7 @@ func (s *send) run(args []string) error {
 			return err
 		}
 		if s.print != "" {
-			if err := printCurl(s.output, r, d.body); err != nil {
+			if err := printCurl(s.output, r); err != nil {
 				return fmt.Errorf("--print curl: %w", err)
 			}
 			continue

@@ -59,10 +59,10 @@ func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
 		{"no JSON", "body id", "", `{id:1}`, "--id: it belongs to id of the body, but --data is not a JSON object"},
 		{"an array", "", "body type", `[]`, "--event: it belongs to type of the body, but --data is not a JSON object"},
 		{"nothing", "body id", "", ``, "not a JSON object"},
-		{"a text in the way", "", "body event.type", `{"event":"x"}`, `--event: it belongs to event.type of the body, but --data has "x" at event`},
-		{"an array in the way", "", "body a.0.b", `{"a":[]}`, `--data has [] at a`},
-		{"null in the place", "body id", "", `{"id":null}`, `--data has null at id`},
-		{"an object in the place", "body id", "", `{"id":{"x":1}}`, `--data has {"x":1} at id`},
+		{"a text in the way", "", "body event.type", `{"event":"x"}`, `--event: it belongs to event.type of the body, which has "x" at event`},
+		{"an array in the way", "", "body a.0.b", `{"a":[]}`, `which has [] at a`},
+		{"null in the place", "body id", "", `{"id":null}`, `which has null at id`},
+		{"an object in the place", "body id", "", `{"id":{"x":1}}`, `which has {"x":1} at id`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if body, err := bodyOf(tt.id, tt.event, "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
@@ -87,6 +87,29 @@ func TestABodyThatIsNotJSONIsSentAsItIs(t *testing.T) {
 	body, err := bodyOf("body event_id", "body event.type", "--header", "content-type: application/x-www-form-urlencoded", "--data", form)
 	if err != nil || body != form {
 		t.Errorf("got %s, %v", body, err)
+	}
+}
+
+func TestAFormGetsItsFields(t *testing.T) {
+	header := []string{"--header", "content-type: application/x-www-form-urlencoded"}
+	for data, want := range map[string]string{
+		"a=it%27s":    "a=it%27s&id=d&type=e",
+		"type=x&a=1":  "type=x&a=1&id=d",
+		"id=7&type=x": "id=7&type=x",
+		"":            "id=d&type=e",
+		defaultData:   "test=true&id=d&type=e",
+	} {
+		if body, err := bodyOf("form id", "form type", append(header, "--data", data)...); err != nil || body != want {
+			t.Errorf("%s: got %s, %v; want %s", data, body, err, want)
+		}
+	}
+	for place, want := range map[string]string{"form id": formType, "body id": jsonType, "header X-Id": jsonType, "": jsonType} {
+		if got := contentType(webhook.Scheme{DeliveryID: place}); got != want {
+			t.Errorf("%s: %s", place, got)
+		}
+	}
+	if got := contentType(webhook.Scheme{Signed: "{url}{form_sorted}"}); got != formType {
+		t.Errorf("a signed form: %s", got)
 	}
 }
 

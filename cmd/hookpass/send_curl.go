@@ -11,7 +11,11 @@ import (
 
 // printCurl writes the command that sends r once more. It takes --data-raw, as
 // "--data-binary @…" would send a file.
-func printCurl(w io.Writer, r *http.Request, body []byte) error {
+func printCurl(w io.Writer, r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
 	if bytes.IndexByte(body, 0) >= 0 {
 		return errors.New("--data holds a zero byte, which no command line can carry")
 	}
@@ -27,7 +31,7 @@ func printCurl(w io.Writer, r *http.Request, body []byte) error {
 		lines = append(lines, "--header "+shellQuote(name+": "+value))
 	}
 	lines = append(lines, "--data-raw "+shellQuote(string(body)))
-	_, err := fmt.Fprintln(w, strings.Join(lines, " \\\n\t"))
+	_, err = fmt.Fprintln(w, strings.Join(lines, " \\\n\t"))
 	return err
 }
 

@@ -58,7 +58,7 @@ func (s *send) draft(args []string) (*draft, error) {
 		d.age = provider.MaxAge() + time.Minute
 	}
 	if d.header.Get("Content-Type") == "" {
-		d.header.Set("Content-Type", jsonType)
+		d.header.Set("Content-Type", contentType(provider.Scheme))
 	}
 	d.body, err = s.body(provider.Scheme, d)
 	return d, err
@@ -93,7 +93,7 @@ func (d *draft) sign(now time.Time) (*http.Request, error) {
 	}
 	to := *d.to
 	to.RawQuery = signed.Query
-	r, err := http.NewRequestWithContext(context.Background(), signed.Method, to.String(), bytes.NewReader(d.body))
+	r, err := http.NewRequestWithContext(context.Background(), signed.Method, to.String(), bytes.NewReader(signed.Body))
 	if err != nil {
 		return nil, err
 	}

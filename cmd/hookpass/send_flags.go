@@ -20,10 +20,7 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
-const (
-	defaultEvent = "test"
-	defaultData  = `{"data":{"test":true}}`
-)
+const defaultEvent = "test"
 
 // send is the command: its flags, and what it touches of the world.
 type send struct {
@@ -47,7 +44,7 @@ func (s *send) flags() *flag.FlagSet {
 	f.StringVar(&s.to, "to", "", "The endpoint's address")
 	f.StringVar(&s.event, "event", "", "The event type (default: the one in --data, else "+defaultEvent+")")
 	f.StringVar(&s.id, "id", "", "The delivery id (default: the one in --data, else a new UUID)")
-	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input")
+	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input; a provider that sends forms gets "+defaultForm+" by default")
 	f.BoolVar(&s.forge, "forge", false, "Sign with another, random secret")
 	f.BoolVar(&s.stale, "stale", false, "Sign with a time that is older than the provider's tolerance")
 	f.IntVar(&s.repeat, "repeat", 1, "How many times to send the same delivery, each signed at its time")
@@ -112,7 +109,7 @@ func (s *send) check(provider *catalog.Provider) error {
 // key returns the secret to sign with, a random one for a forgery.
 func (s *send) key(form webhook.KeyForm) (webhook.Secret, error) {
 	if s.forge {
-		return webhook.ParseSecret("", rand.Text(), webhook.KeyText) // any bytes will do as the key
+		return webhook.ParseSecret("", rand.Text()+":"+rand.Text(), webhook.KeyText) // any bytes will do as the key, these also as user:password
 	}
 	given := slices.DeleteFunc([]string{s.secret, s.secretEnv, s.secretFile}, func(value string) bool { return value == "" })
 	if len(given) != 1 {
