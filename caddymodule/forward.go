@@ -118,7 +118,7 @@ func (x *exchange) setOwnHeader() {
 		set("Verified", "none")
 		return
 	}
-	set("Verified", "signature")
+	set("Verified", string(x.h.settings.proof))
 	set("Event", x.delivery.Event)
 	set("Delivery", x.delivery.ID)
 	set("Timestamp", timestampText(x.delivery.Timestamp))

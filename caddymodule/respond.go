@@ -22,6 +22,11 @@ func (x *exchange) error(status int, says string) error {
 	switch status {
 	case http.StatusServiceUnavailable:
 		x.w.Header().Set("Retry-After", retryAfter)
+	case http.StatusUnauthorized:
+		if x.h.settings.scheme.Type == webhook.TypeBasic {
+			// Some senders show their credentials only when asked (RFC 7617, section 2).
+			x.w.Header().Set("WWW-Authenticate", `Basic realm="webhooks", charset="UTF-8"`)
+		}
 	case http.StatusMethodNotAllowed:
 		x.w.Header().Set("Allow", http.MethodPost)
 	}

@@ -27,6 +27,7 @@ type settings struct {
 	handshakes   []webhook.Handshake
 	parameters   []string // the names that with must give
 	emptyRefusal bool
+	proof        webhook.Proof
 	tolerance    time.Duration // 0: any age
 	events       patterns
 	maxBody      int64
@@ -103,6 +104,7 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		}
 		return s, &settingError{err, word}
 	}
+	s.proof = facts.Proof
 	if h.Scheme != nil {
 		s.parameters = facts.Parameters
 	}
