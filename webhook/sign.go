@@ -24,11 +24,8 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case v.scheme.covers(v.scheme.signature):
+	if v.scheme.covers(v.scheme.signature) {
 		return nil, fmt.Errorf("%w: cannot sign: the signature is inside of what it covers", ErrScheme)
-	case v.scheme.timestamp.place.inContent():
-		return nil, fmt.Errorf("%w: cannot sign: the timestamp is inside the body", ErrScheme)
 	}
 	k, ok := v.keys[0].key.(signingKey)
 	if !ok {
@@ -38,8 +35,9 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 }
 
 // Sign writes the timestamp, the delivery id, the event type and the signature
-// to the places that the scheme names. An id or event type that travels in the
-// body is taken as the body has it; a signature is added to the body.
+// to the places that the scheme names. An id, event type or timestamp that
+// travels in the body is taken as the body has it; a timestamp that is missing
+// there, and a signature, are added to the body.
 func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	var fields signedFields
 	setInHead(s.scheme.event, r, event)
@@ -49,9 +47,8 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 			return fmt.Errorf("delivery id: %w", err)
 		}
 	}
-	if s.scheme.timestamp.exists() {
-		fields.timestamp = s.scheme.timestamp.render(at)
-		setInHead(&s.scheme.timestamp.place, r, fields.timestamp)
+	if fields.timestamp, err = s.stamp(r, at); err != nil {
+		return fmt.Errorf("timestamp: %w", err)
 	}
 	signature, err := s.key.sign(s.scheme.signed, r, fields)
 	if err != nil {
@@ -61,6 +58,22 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 		return fmt.Errorf("signature: %w", err)
 	}
 	return nil
+}
+
+func (s *Signer) stamp(r *Request, at time.Time) (string, error) {
+	t := s.scheme.timestamp
+	if !t.exists() {
+		return "", nil
+	}
+	text := t.render(at)
+	switch has, err := t.place.Value(r); {
+	case t.place.inContent() && has != "":
+		return has, err
+	case t.place.inContent():
+		return text, t.place.Set(r, text)
+	}
+	setInHead(&t.place, r, text)
+	return text, nil
 }
 
 // setInHead leaves out what is empty or travels elsewhere.
