@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -72,12 +73,24 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 	return body, nil
 }
 
+// composed reports whether a value is made of several, which it does not tell.
+func composed(place string) bool {
+	_, names, _ := strings.Cut(place, " ")
+	return strings.Contains(names, "+") || slices.Contains(strings.Split(names, "."), "#")
+}
+
 // withField returns body with a value at a place inside it, unless body has one
 // there that is not in conflict with the asked.
 func withField(body []byte, place, asked, value string) ([]byte, error) {
 	kind, names, _ := strings.Cut(place, " ")
 	if kind == "body" && (!gjson.ValidBytes(body) || !gjson.ParseBytes(body).IsObject()) {
 		return nil, fmt.Errorf("it belongs to %s of the body, but --data is not a JSON object", names)
+	}
+	if composed(place) {
+		if asked != "" {
+			return nil, fmt.Errorf("it is made of several values of the body, %s: write them into --data", names)
+		}
+		return body, nil
 	}
 	p, err := webhook.ParsePlace(place)
 	if err != nil {

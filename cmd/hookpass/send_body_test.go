@@ -59,13 +59,14 @@ func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
 		{"no JSON", "body id", "", `{id:1}`, "--id: it belongs to id of the body, but --data is not a JSON object"},
 		{"an array", "", "body type", `[]`, "--event: it belongs to type of the body, but --data is not a JSON object"},
 		{"nothing", "body id", "", ``, "not a JSON object"},
+		{"a value made of several", "", "body object+action", `{}`, "--event: it is made of several values of the body, object+action"},
 		{"a text in the way", "", "body event.type", `{"event":"x"}`, `--event: it belongs to event.type of the body, which has "x" at event`},
 		{"an array in the way", "", "body a.0.b", `{"a":[]}`, `which has [] at a`},
 		{"null in the place", "body id", "", `{"id":null}`, `which has null at id`},
 		{"an object in the place", "body id", "", `{"id":{"x":1}}`, `which has {"x":1} at id`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if body, err := bodyOf(tt.id, tt.event, "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if body, err := bodyOf(tt.id, tt.event, "--id", "d", "--event", "e", "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %s, %v; want %s", body, err, tt.says)
 			}
 		})
