@@ -186,7 +186,8 @@ func (p *Provider) Window() time.Duration {
 	return max(MinWindow, time.Duration(p.Retries.For), p.MaxAge()+webhook.MaxFuture)
 }
 
-var id = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+// An id is a part of paths, metrics and environment variables.
+var validID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (p *Provider) check() error {
 	for word, text := range map[string]string{"name": p.Name, "category": p.Category, "secret": p.Secret} {
@@ -195,7 +196,7 @@ func (p *Provider) check() error {
 		}
 	}
 	for _, name := range append([]string{p.ID}, p.Aliases...) {
-		if !id.MatchString(name) {
+		if !validID.MatchString(name) {
 			return &fault{"aliases", fmt.Errorf("%q is no provider's name: write lower-case letters, digits and dashes", name)}
 		}
 	}

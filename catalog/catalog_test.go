@@ -31,8 +31,11 @@ func TestEveryFileIsUsable(t *testing.T) {
 			t.Errorf("%s: its delivery id is not signed: the note must name \"key content\"", id)
 		}
 		for _, v := range p.Vectors {
-			if v.Source == "" || facts.HasTimestamp == v.Time.IsZero() {
-				t.Errorf("%s: a vector needs its source, and a time if, and only if, the scheme has one", id)
+			if facts.HasTimestamp == v.Time.IsZero() {
+				t.Errorf("%s: a vector needs a time if, and only if, the scheme has one", id)
+			}
+			if !v.Published() && !strings.HasPrefix(v.Source, "computed with ") {
+				t.Errorf("%s: the source of a vector is an https address, or \"computed with\" and the program, not %q", id, v.Source)
 			}
 		}
 	}

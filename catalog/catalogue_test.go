@@ -33,7 +33,7 @@ func TestEveryNameMeansOneProvider(t *testing.T) {
 
 func TestUnsignedProvidersAreExplained(t *testing.T) {
 	for name, u := range UnsignedProviders() {
-		if !id.MatchString(name) || u.Name == "" || !strings.HasPrefix(u.Docs, "https://") || u.Why == "" || u.Instead == "" {
+		if !validID.MatchString(name) || u.Name == "" || !strings.HasPrefix(u.Docs, "https://") || u.Why == "" || u.Instead == "" {
 			t.Errorf("%s: incomplete: %+v", name, u)
 		}
 		_, err := Lookup(name)

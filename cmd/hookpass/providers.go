@@ -114,14 +114,20 @@ func newEntry(id string) (entry, error) {
 
 func (e entry) goesBy(name string) bool { return name == e.ID || slices.Contains(e.Aliases, name) }
 
-// signed tells which of the two, time and id, no one can alter.
+// signed tells what of body, time and id no one can alter.
 func (e entry) signed() string {
 	var parts []string
-	if e.facts.HasTimestamp {
-		parts = append(parts, "time")
-	}
-	if e.facts.SignsID {
-		parts = append(parts, "id")
+	for _, part := range []struct {
+		name   string
+		signed bool
+	}{
+		{"body", e.facts.SignsBody},
+		{"time", e.facts.HasTimestamp},
+		{"id", e.facts.SignsID},
+	} {
+		if part.signed {
+			parts = append(parts, part.name)
+		}
 	}
 	return cmp.Or(strings.Join(parts, ", "), "–")
 }
@@ -201,6 +207,7 @@ type record struct {
 }
 
 type derived struct {
+	SignsBody  bool             `json:"signs_body"`
 	SignsTime  bool             `json:"signs_time"`
 	SignsID    bool             `json:"signs_id"`
 	Header     []string         `json:"header,omitempty"`     // fields that it sends
@@ -214,7 +221,7 @@ func (p *providers) printJSON(found []entry) error {
 	records := make([]record, len(found))
 	for i, e := range found {
 		records[i] = record{e.Provider, derived{
-			SignsTime: e.facts.HasTimestamp, SignsID: e.facts.SignsID,
+			SignsBody: e.facts.SignsBody, SignsTime: e.facts.HasTimestamp, SignsID: e.facts.SignsID,
 			Header: e.facts.Header, Parameters: e.Parameters(),
 			MaxAge: catalog.Duration(e.MaxAge()), Window: catalog.Duration(e.Window()),
 			Vectors: proofOf(e.Provider),

@@ -53,7 +53,7 @@ func (e entry) rows() [][2]string {
 		rows = append(rows, [2]string{"handshake", describe(h)})
 	}
 	return append(rows,
-		[2]string{"covers", strings.Replace(e.signed(), "–", "neither time nor id", 1)},
+		[2]string{"proves", strings.Replace(e.signed(), "–", "who sent it, and nothing of what is sent", 1)},
 		[2]string{"age", age},
 		[2]string{"retries", e.Retries.Schedule},
 		[2]string{"remembered for", catalog.Duration(e.Window()).String()},

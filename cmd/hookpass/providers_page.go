@@ -25,10 +25,12 @@ Caddyfile, is printed by
 
     hookpass providers stripe
 
-"Signed" says what nobody can alter: the time, so that an old delivery is refused, and
-the delivery id, so that a copy is known for one. Where neither is, somebody who
-captured a delivery can send it under another id; `+"`key content`"+` in the `+"`dedup`"+` block
-stops that, at the cost of genuine events with equal bodies.
+"Signed" says what nobody can alter: the body, or the parts of it that count; the time,
+so that an old delivery is refused; and the delivery id, so that a copy is known for one.
+Without time and id, somebody who captured a delivery can send it under another id;
+`+"`key content`"+` in the `+"`dedup`"+` block stops that, at the cost of genuine events with equal
+bodies. Where nothing is signed, a password travels with each delivery: whoever has seen
+one delivery can forge others, so that TLS is all that protects it.
 
 "Proof" says how the tests know that hookpass is right: by signed deliveries that were
 published, or by some that independent software computed.

@@ -216,7 +216,7 @@ func TestJSON(t *testing.T) {
 	}
 	stripe := all[slices.IndexFunc(all, func(p map[string]any) bool { return p["id"] == "stripe" })]
 	derived := stripe["derived"].(map[string]any)
-	for key, want := range map[string]any{"signs_time": true, "signs_id": true, "max_age": "5m", "window": "72h"} {
+	for key, want := range map[string]any{"signs_body": true, "signs_time": true, "signs_id": true, "max_age": "5m", "window": "72h"} {
 		if derived[key] != want {
 			t.Errorf("%s is %v", key, derived[key])
 		}
