@@ -31,6 +31,14 @@ func TestEveryNameMeansOneProvider(t *testing.T) {
 	}
 }
 
+func TestRenamedProviderIsFoundUnderBothNames(t *testing.T) {
+	for alias, id := range map[string]string{"x": "twitter", "maxio": "chargify"} {
+		if p, err := Lookup(alias); err != nil || p.ID != id {
+			t.Errorf("%s: found %+v, %v", alias, p, err)
+		}
+	}
+}
+
 func TestUnsignedProvidersAreExplained(t *testing.T) {
 	for name, u := range UnsignedProviders() {
 		if !validID.MatchString(name) || u.Name == "" || !strings.HasPrefix(u.Docs, "https://") || u.Why == "" || u.Instead == "" {
