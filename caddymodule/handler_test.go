@@ -424,6 +424,18 @@ func TestDedupKeys(t *testing.T) {
 	}
 }
 
+// Where a provider sends no id, copies are told by the body, unless genuine
+// deliveries look alike.
+func TestProvidersWithoutAnID(t *testing.T) {
+	for provider, want := range map[string]string{"paystack": duplicateBody, "dropbox": "handled"} {
+		app := newApplication(t)
+		g := serve(t, app, "verify_webhook "+provider+" "+testSecret+"\nreverse_proxy APP\n")
+		g.send("/", event{provider: provider, body: "{}"}).wants(t, 200, "handled")
+		g.send("/", event{provider: provider, body: "{}"}).wants(t, 200, want)
+		g.send("/", event{provider: provider, body: `{"a":1}`}).wants(t, 200, "handled")
+	}
+}
+
 // Leaving out the id that the signature does not cover must not let a captured
 // delivery pass once more.
 func TestCopyWithoutItsIDIsKnownByWhatIsSigned(t *testing.T) {

@@ -72,7 +72,7 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		tolerance: webhook.DefaultTolerance,
 		publicURL: strings.TrimRight(h.PublicURL, "/"),
 	}
-	window := catalog.MinWindow
+	window, unlessSaid := catalog.MinWindow, &Dedup{}
 	switch {
 	case h.Provider == "" && h.Scheme == nil:
 		return s, errors.New("no provider: write one, such as verify_webhook stripe, or describe a scheme")
@@ -89,6 +89,7 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
 		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
 		s.handshakes, s.parameters, s.emptyRefusal = p.Handshakes, p.Parameters(), p.EmptyRefusal
+		unlessSaid.Off = p.Dedup == "off"
 	}
 	if len(h.Secrets) == 0 {
 		return s, errors.New("no secret: write secret {env.NAME}")
@@ -125,7 +126,7 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 	if err := h.checkRanges(s); err != nil {
 		return s, err
 	}
-	s.dedup, err = h.resolveDedup(facts, s.tolerance, window)
+	s.dedup, err = resolveDedup(cmp.Or(h.Dedup, unlessSaid), facts, h.Provider != "", s.tolerance, window)
 	return s, err
 }
 
@@ -170,8 +171,7 @@ func (h *VerifyWebhook) checkWith(parameters []string) error {
 	return nil
 }
 
-func (h *VerifyWebhook) resolveDedup(facts webhook.Facts, tolerance, window time.Duration) (dedupSettings, error) {
-	d := cmp.Or(h.Dedup, &Dedup{})
+func resolveDedup(d *Dedup, facts webhook.Facts, catalogued bool, tolerance, window time.Duration) (dedupSettings, error) {
 	if d.Off {
 		if *d != (Dedup{Off: true}) {
 			return dedupSettings{}, wrong("dedup", "is off: remove its other settings")
@@ -203,9 +203,8 @@ func (h *VerifyWebhook) resolveDedup(facts webhook.Facts, tolerance, window time
 	if s.key, err = parseDedupKey(d.Key); err != nil {
 		return s, err
 	}
-	if d.Key == "" && !facts.HasID && h.Provider != "" {
-		// There is nothing better: no id, and a timestamp is new on every attempt.
-		s.key.kind = keyContent
+	if d.Key == "" && !facts.HasID && catalogued {
+		s.key.kind = keyContent // a timestamp is no better: a retry's is new
 	}
 	if s.key.kind == keyProvider && !facts.HasID {
 		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write key content into a dedup block, or dedup off")

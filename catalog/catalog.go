@@ -53,6 +53,11 @@ type Provider struct {
 	// Whether the provider demands that a refusal has no body.
 	EmptyRefusal bool `yaml:"empty_refusal" json:"empty_refusal,omitempty"`
 
+	// "off" where deliveries have no id and genuine ones may look alike, so that
+	// copies cannot be told from events. Default: copies are told by the id, or,
+	// where there is none, by the body.
+	Dedup string `yaml:"dedup"`
+
 	// How old a timestamp may be. Default: 5m.
 	Tolerance Duration `yaml:"tolerance" json:"tolerance,omitzero"`
 
@@ -91,6 +96,7 @@ type Vector struct {
 	Source string `yaml:"source"`
 
 	Secret string            `yaml:"secret"`
+	With   map[string]string `yaml:"with"`
 	Method string            `yaml:"method"`
 	URL    string            `yaml:"url"`
 	Header map[string]string `yaml:"header"`
@@ -206,6 +212,9 @@ func (p *Provider) check() error {
 	}
 	if p.Tolerance != 0 && !facts.HasTimestamp {
 		return &fault{"tolerance", errors.New("tolerance without a timestamp in the scheme: remove it")}
+	}
+	if p.Dedup != "" && (p.Dedup != "off" || facts.HasID) {
+		return errors.New(`dedup: write "off", and only where the scheme has no delivery_id`)
 	}
 	used := p.Parameters()
 	for _, name := range used {

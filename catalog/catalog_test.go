@@ -85,6 +85,8 @@ func TestUnusableFiles(t *testing.T) {
 		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "line 11: tolerance without a timestamp"},
 		{"negative duration", usable + "retries: {for: -1h}\n", `line 11: "-1h" is no duration`},
 		{"size without sense", usable + "max_body: big\n", `line 11: "big" is no size`},
+		{"dedup that is not off", usable + "dedup: content\n", "write \"off\""},
+		{"dedup off beside an id", strings.Replace(usable, "  encoding", "  delivery_id: header X-Id\n  encoding", 1) + "dedup: \"off\"\n", "no delivery_id"},
 		{"parameter not described", strings.Replace(usable, "{body}", "{with:account}{body}", 1), "{with:account}"},
 		{"parameter not used", usable + "with: {account: The account.}\n", "line 11: with describes a parameter that nothing uses"},
 		{"bad handshake", usable + "handshakes: [{text: hi}]\n", "line 11: scheme: handshake"},

@@ -1,0 +1,89 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// question is an unsigned request of a provider.
+func (g *gate) question(method, target, body string, header ...string) answer {
+	g.Helper()
+	r, err := http.NewRequestWithContext(g.Context(), method, g.url(target), strings.NewReader(body))
+	if err != nil {
+		g.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return g.do(r)
+}
+
+func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
+	app := newApplication(t)
+	site := ""
+	for _, endpoint := range []string{"facebook-messenger {\n with verify_token expected\n", "mandrill {\n public_url https://h.example\n", "woocommerce {\n", "dropbox {\n", "websub {\n with topic https://t.example\n"} {
+		provider, _, _ := strings.Cut(endpoint, " ")
+		site += "route /" + provider + " {\n verify_webhook " + endpoint + " secret " + testSecret + "\n }\n reverse_proxy APP\n}\n"
+	}
+	g := serve(t, app, site)
+	for _, tt := range []struct {
+		name, method, target, body string
+		header                     []string
+		status                     int
+		says                       string
+	}{
+		{name: "the right token", method: "GET", target: "/facebook-messenger?hub.mode=subscribe&hub.verify_token=expected&hub.challenge=%3Cb%3E1158", status: 200, says: "<b>1158"},
+		{name: "a wrong token", method: "GET", target: "/facebook-messenger?hub.mode=subscribe&hub.verify_token=guess&hub.challenge=1158", status: 403, says: invalidBody},
+		{name: "no question at all", method: "GET", target: "/facebook-messenger", status: 401, says: invalidBody},
+		{name: "a method that nobody asks with", method: "PUT", target: "/facebook-messenger", status: 405, says: `{"error":"Method not allowed"}`},
+		{name: "a probe", method: "HEAD", target: "/mandrill", status: 200},
+		{name: "a question in the body", method: "POST", target: "/woocommerce", body: "webhook_id=7", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 200},
+		{name: "a delivery that wants to pass for a question", method: "POST", target: "/woocommerce", body: "webhook_id=7", header: []string{"X-WC-Webhook-Signature", strings.Repeat("A", 43) + "="}, status: 401, says: invalidBody},
+		{name: "a body that is no question", method: "POST", target: "/woocommerce", body: "x=7", status: 401, says: invalidBody},
+		{name: "a challenge", method: "GET", target: "/dropbox?challenge=abc", status: 200, says: "abc"},
+		{name: "the right topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://t.example&hub.challenge=c", status: 200, says: "c"},
+		{name: "another topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://u.example&hub.challenge=c", status: 404, says: invalidBody},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := g.question(tt.method, tt.target, tt.body, tt.header...)
+			a.wants(t, tt.status, tt.says)
+			if a.header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Error("a browser may take the answer for a page")
+			}
+		})
+	}
+	if n := len(app.calls()); n != 0 {
+		t.Errorf("the application was called %d times", n)
+	}
+}
+
+func TestRefusalWithoutABodyWhereTheProviderWantsIt(t *testing.T) {
+	app := newApplication(t)
+	g := serve(t, app, "verify_webhook xero "+testSecret+"\nreverse_proxy APP")
+	intent := event{provider: "xero", body: `{"events":[],"firstEventSequence":0,"lastEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}`}
+	g.send("/", intent).wants(t, 200, "")
+	intent.secret = "guess"
+	g.send("/", intent).wants(t, 401, "")
+	if n := len(app.calls()); n != 0 {
+		t.Errorf("the application was called %d times", n)
+	}
+}
+
+func TestAnswerComputedFromTheSecret(t *testing.T) {
+	g := serve(t, newApplication(t), "verify_webhook zoom "+testSecret+"\nreverse_proxy APP")
+	question := event{provider: "zoom", body: `{"event":"endpoint.url_validation","payload":{"plainToken":"token"}}`}
+	// printf token | openssl dgst -sha256 -hmac hunter2-test-secret
+	g.send("/", question).wants(t, 200, `{"encryptedToken":"f7f76882e2bfc4c46b1766b0ccbcd1a37f395aae7cfec0dfa1c26caa8818f186","plainToken":"token"}`)
+	question.secret = "guess"
+	g.send("/", question).wants(t, 401, invalidBody)
+}
+
+func TestHandshakeInMonitorModeGoesOn(t *testing.T) {
+	app := newApplication(t)
+	g := serve(t, app, "verify_webhook dropbox "+testSecret+" {\n mode monitor\n}\nreverse_proxy APP")
+	g.question("GET", "/?challenge=abc", "").wants(t, 200, "handled")
+	if lines := g.lines(); len(lines) != 1 || lines[0]["verdict"] != "handshake" {
+		t.Errorf("logged %v", lines)
+	}
+}
