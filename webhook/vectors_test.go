@@ -31,7 +31,7 @@ func TestVectors(t *testing.T) {
 }
 
 func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
-	verifier := newVerifier(t, p, v.Secret)
+	verifier := newVerifier(t, p, v.Secret, v.With)
 	d, err := verifier.Verify(request(v), v.Time)
 	if err != nil {
 		t.Fatalf("refused as it is: %v", err)
@@ -58,7 +58,7 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 		refused(name, verifier, r, v.Time, webhook.ErrSignatureMismatch)
 	}
 
-	refused("other secret", newVerifier(t, p, otherSecret(p)), request(v), v.Time, webhook.ErrSignatureMismatch)
+	refused("other secret", newVerifier(t, p, otherSecret(p), v.With), request(v), v.Time, webhook.ErrSignatureMismatch)
 
 	r := request(v)
 	replace(r, p.Scheme.Signature, otherDigit)
@@ -155,13 +155,13 @@ func request(v catalog.Vector) *webhook.Request {
 	return r
 }
 
-func newVerifier(t testing.TB, p *catalog.Provider, secret string) *webhook.Verifier {
+func newVerifier(t testing.TB, p *catalog.Provider, secret string, with map[string]string) *webhook.Verifier {
 	t.Helper()
 	s, err := webhook.ParseSecret("the one", secret, p.Scheme.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := webhook.NewVerifier(p.Scheme, []webhook.Secret{s}, p.MaxAge(), nil)
+	v, err := webhook.NewVerifier(p.Scheme, []webhook.Secret{s}, p.MaxAge(), with)
 	if err != nil {
 		t.Fatal(err)
 	}

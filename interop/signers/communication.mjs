@@ -73,6 +73,7 @@ export default {
   intercom: body("X-Hub-Signature", "sha1", "hex", "sha1="),
   line: body("X-Line-Signature", "sha256", "base64"),
   segment: body("X-Signature", "sha1", "hex"),
+  cursor: body("X-Webhook-Signature", "sha256", "hex", "sha256="),
   tally: body("Tally-Signature", "sha256", "base64"),
   twitter: body("X-Twitter-Webhooks-Signature", "sha256", "base64", "sha256="),
   typeform: body("Typeform-Signature", "sha256", "base64", "sha256="),
@@ -204,6 +205,10 @@ export default {
         "x-sinch-webhook-signature": hmac("sha256", secret, `${body}.${nonce}.${seconds(time)}`, "base64"),
       },
     };
+  },
+
+  "tiktok-shop"({ secret, body, with: { app_key } }) {
+    return { header: { Authorization: hmac("sha256", secret, app_key + body, "hex") } };
   },
 
   twitch({ secret, body, time, id }) {
