@@ -1,0 +1,138 @@
+// Messaging, voice, mail and customers.
+
+import { createRequire } from "node:module";
+
+import { ecdsaKeys, ed25519Keys, seconds, signWith } from "./helpers.mjs";
+
+const require = createRequire(import.meta.url);
+
+const discord = {
+  ageless: true,
+  keys: () => ed25519Keys("hex"),
+  sign({ key, body, time }) {
+    const timestamp = String(seconds(time));
+    return {
+      header: {
+        "X-Signature-Timestamp": timestamp,
+        "X-Signature-Ed25519": signWith(null, key, timestamp + body, "hex"),
+      },
+    };
+  },
+  verify: ({ secret, body, header }) =>
+    require("discord-interactions").verifyKey(body, header["x-signature-ed25519"], header["x-signature-timestamp"], secret),
+};
+
+export default {
+  crisp: {
+    header: { "X-Crisp-Request-Timestamp": "1767225600000" },
+    async verify({ secret, body, header }) {
+      const { Crisp } = require("crisp-api");
+      const crisp = new Crisp();
+      crisp.setRtmMode(Crisp.RTM_MODES.WebHooks);
+      await crisp.on("message:send", () => {});
+      return crisp.verifyHook(secret, JSON.parse(body), header["x-crisp-request-timestamp"], header["x-crisp-signature"]);
+    },
+  },
+
+  discord,
+
+  "discord-events": discord,
+
+  hubspot: {
+    verify({ secret, url, method, body, header }) {
+      const { Signature } = require("@hubspot/api-client");
+      return Signature.isValid({
+        signatureVersion: "v3",
+        signature: header["x-hubspot-signature-v3"],
+        method,
+        url,
+        requestBody: body,
+        timestamp: Number(header["x-hubspot-request-timestamp"]),
+        clientSecret: secret,
+      });
+    },
+  },
+
+  line: {
+    verify: ({ secret, body, header }) => require("@line/bot-sdk").validateSignature(body, secret, header["x-line-signature"]),
+  },
+
+  resend: {
+    async verify({ secret, body, header }) {
+      const { Resend } = require("resend");
+      new Resend("re_unused").webhooks.verify({
+        payload: body,
+        headers: { id: header["svix-id"], timestamp: header["svix-timestamp"], signature: header["svix-signature"] },
+        webhookSecret: secret,
+      });
+    },
+  },
+
+  sendgrid: {
+    ageless: true,
+    keys: ecdsaKeys,
+    sign({ key, body, time }) {
+      const timestamp = String(seconds(time));
+      return {
+        header: {
+          "X-Twilio-Email-Event-Webhook-Timestamp": timestamp,
+          "X-Twilio-Email-Event-Webhook-Signature": signWith("sha256", key, timestamp + body, "base64"),
+        },
+      };
+    },
+    verify({ secret, body, header }) {
+      const { EventWebhook } = require("@sendgrid/eventwebhook");
+      const webhook = new EventWebhook();
+      return webhook.verifySignature(
+        webhook.convertPublicKeyToECDSA(secret),
+        body,
+        header["x-twilio-email-event-webhook-signature"],
+        header["x-twilio-email-event-webhook-timestamp"],
+      );
+    },
+  },
+
+  slack: {
+    verify({ secret, body, header }) {
+      const { verifySlackRequest } = require("@slack/bolt");
+      verifySlackRequest({ signingSecret: secret, body, headers: header });
+    },
+  },
+
+  telnyx: {
+    keys: () => ed25519Keys("base64"),
+    sign({ key, body, time }) {
+      const timestamp = String(seconds(time));
+      return {
+        header: {
+          "Telnyx-Timestamp": timestamp,
+          "Telnyx-Signature-Ed25519": signWith(null, key, `${timestamp}|${body}`, "base64"),
+        },
+      };
+    },
+    async verify({ secret, body, header }) {
+      const { default: Telnyx } = await import("telnyx");
+      await new Telnyx({ apiKey: "unused", publicKey: secret }).webhooks.unwrap(body, { headers: header });
+    },
+  },
+
+  twilio: {
+    url: "https://hooks.example.com/in?account=1",
+    header: { "Content-Type": "application/x-www-form-urlencoded" },
+    body: (note, { id, event }) => new URLSearchParams({ note, MessageSid: id, MessageStatus: event }).toString(),
+    sign: ({ secret, url, body }) => ({
+      header: {
+        "X-Twilio-Signature": require("twilio").getExpectedTwilioSignature(secret, url, Object.fromEntries(new URLSearchParams(body))),
+      },
+    }),
+    verify: ({ secret, url, body, header }) =>
+      require("twilio").validateRequest(secret, header["x-twilio-signature"], url, Object.fromEntries(new URLSearchParams(body))),
+  },
+
+  viber: {
+    verify({ secret, body, header }) {
+      const MessageValidator = require("viber-bot/lib/message/message-validator");
+      return new MessageValidator({ debug() {} }, secret).validateMessage(header["x-viber-content-signature"], body);
+    },
+  },
+};
