@@ -37,6 +37,10 @@ type App struct {
 	// configuration is loaded.
 	Providers string `json:"providers,omitempty"`
 
+	// What the files held when the Caddyfile was adapted. The adapter sets it, as
+	// Caddy does not load a configuration that has not changed.
+	ProvidersDigest string `json:"providers_digest,omitempty"`
+
 	// The most bytes of bodies held at once by all endpoints of the process; a
 	// delivery beyond it is told to come again. Default: 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`

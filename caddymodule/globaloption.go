@@ -64,9 +64,11 @@ func (d *directive) providers(app *App) (err error) {
 	if app.Providers, err = d.argument("providers /etc/hookpass/providers"); err != nil {
 		return err
 	}
-	if _, err := app.openCatalogue(); err != nil {
+	catalogue, err := app.openCatalogue()
+	if err != nil {
 		return d.WrapErr(err)
 	}
+	app.ProvidersDigest = catalogue.Digest()
 	return nil
 }
 

@@ -80,6 +80,8 @@ type gate struct {
 	address string
 	log     *logFile
 	options string // further lines of the global option webhooks
+
+	unforced bool // an unchanged configuration is not loaded
 }
 
 func (g *gate) url(path string) string { return "http://" + g.address + path }
@@ -116,7 +118,7 @@ func (g *gate) tryLoad(app *application, directives string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, true)
+	return caddy.Load(config, !g.unforced)
 }
 
 func freeAddress(t *testing.T) string {

@@ -2,7 +2,9 @@ package catalog
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -29,8 +31,13 @@ var ErrUnknownProvider = errors.New("unknown provider")
 // Catalogue is a set of providers: the built-in ones and, beside them, a user's
 // own. The zero value holds the built-in ones alone.
 type Catalogue struct {
-	own map[string]*Provider // by id and alias
+	own    map[string]*Provider // by id and alias
+	digest string
 }
+
+// Digest changes whenever one of the user's own files does. It is empty where
+// there is no directory of them.
+func (c Catalogue) Digest() string { return c.digest }
 
 // Open returns a catalogue that holds the provider files of a directory, too.
 // All of them are checked at once. The error wraps [ErrProviderFile] if one is
@@ -41,6 +48,7 @@ func Open(dir string) (Catalogue, error) {
 		return Catalogue{}, err
 	}
 	c := Catalogue{own: map[string]*Provider{}}
+	contents := sha256.New()
 	for _, entry := range entries {
 		file := filepath.Join(dir, entry.Name())
 		switch {
@@ -62,7 +70,9 @@ func Open(dir string) (Catalogue, error) {
 		if err := c.add(p, file); err != nil {
 			return Catalogue{}, err
 		}
+		fmt.Fprintf(contents, "%s\x00%d\x00%s", p.ID, len(text), text)
 	}
+	c.digest = hex.EncodeToString(contents.Sum(nil))
 	return c, nil
 }
 
