@@ -94,6 +94,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			timestamp   <place> [seconds|milliseconds|rfc3339]
 //			delivery_id <place>
 //			event_type  <place>
+//			keys        <url>|<place> <url pattern...>      # in place of a secret
 //			claims      <name>=<template>[|<template>]...   # jwt
 //		}
 //	}
@@ -295,6 +296,7 @@ func (d endpointDirective) scheme() error {
 		"timestamp":   {&s.Timestamp, "timestamp header X-Timestamp seconds"},
 		"delivery_id": {&s.DeliveryID, "delivery_id body id"},
 		"event_type":  {&s.EventType, "event_type body type"},
+		"keys":        {&s.Keys, "keys https://example.com/.well-known/jwks.json"},
 		"claims":      {&s.Claims, "claims iss=https://example.com payload_hash={sha256:body}"},
 	}
 	known := slices.Sorted(maps.Keys(fields))

@@ -45,7 +45,8 @@ type VerifyWebhook struct {
 	// share a name only if their settings are the same.
 	Name string `json:"name,omitempty"`
 
-	// The secrets, any of which may match. At least one.
+	// The secrets, any of which may match. At least one, unless the provider
+	// publishes its keys, which are then fetched.
 	Secrets []Secret `json:"secret,omitempty"`
 
 	// How deliveries are signed, where no provider is named.
@@ -160,6 +161,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 	}
+	h.verifier.FetchFrom(publishedKeys)
 	for _, described := range h.settings.handshakes {
 		handshake, err := webhook.NewResponder(described, secrets, h.With)
 		if err != nil {

@@ -29,6 +29,10 @@ var refusals = []refusal{
 	{webhook.ErrTimestampMalformed, http.StatusUnauthorized, delivery.ReasonTimestampMalformed, invalid},
 	{webhook.ErrTimestampTooOld, http.StatusUnauthorized, delivery.ReasonTimestampTooOld, invalid},
 	{webhook.ErrTimestampTooNew, http.StatusUnauthorized, delivery.ReasonTimestampTooNew, invalid},
+	// Nothing that the sender repeats can make a key trusted, but one that could
+	// not be fetched may be had by the next attempt, which 401 would end for some.
+	{webhook.ErrKeyUntrusted, http.StatusUnauthorized, delivery.ReasonKeyUnavailable, invalid},
+	{webhook.ErrKeyUnavailable, http.StatusServiceUnavailable, delivery.ReasonKeyUnavailable, "Unavailable, try again"},
 	{webhook.ErrClaimsInvalid, http.StatusUnauthorized, delivery.ReasonClaimsInvalid, invalid},
 	{errMethod, http.StatusMethodNotAllowed, delivery.ReasonMethodNotAllowed, "Method not allowed"},
 	{errBodyTooLarge, http.StatusRequestEntityTooLarge, delivery.ReasonBodyTooLarge, "Body too large"},

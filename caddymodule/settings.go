@@ -91,9 +91,6 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		s.handshakes, s.parameters, s.emptyRefusal = p.Handshakes, p.Parameters(), p.EmptyRefusal
 		unlessSaid.Off = p.Dedup == "off"
 	}
-	if len(h.Secrets) == 0 {
-		return s, errors.New("no secret: write secret {env.NAME}")
-	}
 	if s.name = cmp.Or(h.Name, s.provider); !endpointName.MatchString(s.name) {
 		return s, wrong("name", "%q is not usable: write up to 64 letters, digits, dots, dashes and underscores", s.name)
 	}
@@ -106,6 +103,9 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		return s, &settingError{err, word}
 	}
 	s.proof = facts.Proof
+	if err := h.checkSecrets(facts); err != nil {
+		return s, err
+	}
 	if h.Scheme != nil {
 		s.parameters = facts.Parameters
 	}

@@ -131,6 +131,14 @@ func (m *asymmetric) newKey(s Secret) (key, error) {
 	if err != nil {
 		return nil, err
 	}
+	k := m.bindAll(public)
+	if k == nil {
+		return nil, fmt.Errorf("%w: this public key does not fit: the scheme needs %s", ErrSecretEncoding, m.needs)
+	}
+	return k, nil
+}
+
+func (m *asymmetric) bindAll(public []crypto.PublicKey) key {
 	k := &publicKeys{method: m}
 	for _, p := range public {
 		if c := m.bind(p); c != nil {
@@ -138,10 +146,13 @@ func (m *asymmetric) newKey(s Secret) (key, error) {
 		}
 	}
 	if len(k.checks) == 0 {
-		return nil, fmt.Errorf("%w: this public key does not fit: the scheme needs %s", ErrSecretEncoding, m.needs)
+		return nil
 	}
-	return k, nil
+	return k
 }
+
+// keyID implements [published]: what is signed has no room for one.
+func (m *asymmetric) keyID(*evidence) string { return "" }
 
 // publicKeys is one secret: a key, or those of a JWKS.
 type publicKeys struct {

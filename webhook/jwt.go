@@ -94,6 +94,14 @@ func (m *tokenMethod) newKey(s Secret) (key, error) {
 	if err != nil {
 		return nil, err
 	}
+	k := m.bindAll(public)
+	if k == nil {
+		return nil, fmt.Errorf("%w: no key in it is for %s", ErrSecretEncoding, joined(m.algorithms))
+	}
+	return k, nil
+}
+
+func (m *tokenMethod) bindAll(public []crypto.PublicKey) key {
 	k := &tokenKey{method: m}
 	for _, p := range public {
 		if slices.ContainsFunc(m.algorithms, func(a jose.SignatureAlgorithm) bool { return fits[a](p) }) {
@@ -101,9 +109,17 @@ func (m *tokenMethod) newKey(s Secret) (key, error) {
 		}
 	}
 	if len(k.keys) == 0 {
-		return nil, fmt.Errorf("%w: no key in it is for %s", ErrSecretEncoding, joined(m.algorithms))
+		return nil
 	}
-	return k, nil
+	return k
+}
+
+func (m *tokenMethod) keyID(e *evidence) string {
+	token, err := jose.ParseSignedCompact(e.signatures[0], m.algorithms)
+	if err != nil {
+		return "" // it was well-formed
+	}
+	return token.Signatures[0].Header.KeyID
 }
 
 // tokenKey is one secret: a shared key, a public key, or those of a JWKS.

@@ -103,6 +103,13 @@ type Scheme struct {
 	// will do. Of a list, such as aud may be, one element has to match. exp and
 	// nbf are checked wherever a token has them. Default: nothing more.
 	Claims string `json:"claims,omitempty" yaml:"claims"`
+
+	// Where the provider publishes its public keys, as a JWKS or in PEM, in place
+	// of a secret: an https URL, in which {with:NAME} may stand; or, where each
+	// delivery names the URL, that place and the URLs that are trusted there, in
+	// which * is any run of letters, digits, dashes and underscores, such as
+	// "header X-Cert-Url https://example.com/certs/*".
+	Keys string `json:"keys,omitempty" yaml:"keys"`
 }
 
 // methods are the types of schemes.
@@ -130,6 +137,7 @@ type scheme struct {
 	id        *Place
 	event     *Place
 	claims    []claim
+	keys      *keyURL // nil: the key is the secret
 
 	// strictBody: chosen body fields are signed rather than the body, so that a
 	// second field of the same name could carry an unsigned value past us.
@@ -148,6 +156,7 @@ const (
 // Facts are what follows from a scheme's description.
 type Facts struct {
 	Proof        Proof    // what a verified delivery has proven
+	FetchesKeys  bool     // there are no secrets: the keys are published
 	HasTimestamp bool     // deliveries carry a signed timestamp, so that old ones can be refused
 	HasID        bool     // deliveries carry an id
 	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
@@ -165,12 +174,13 @@ func (s Scheme) Facts() (Facts, error) {
 	}
 	f := Facts{
 		Proof:        ProofSignature,
+		FetchesKeys:  c.keys != nil,
 		HasTimestamp: c.timestamp.exists(),
 		HasID:        c.id != nil,
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
 		SignsBody:    slices.ContainsFunc(c.signed, segment.inBody) || c.token() && c.signature.kind == inBody,
 	}
-	if !c.signs() {
+	if !c.signs() || c.token() && !f.SignsBody {
 		f.Proof = ProofToken
 	}
 	for _, p := range c.places() {
@@ -178,7 +188,10 @@ func (s Scheme) Facts() (Facts, error) {
 			f.Header = append(f.Header, p.names...)
 		}
 	}
-	for _, segment := range c.signed {
+	if c.keys != nil && c.keys.named != nil && c.keys.named.kind == inHeader {
+		f.Header = append(f.Header, c.keys.named.names...)
+	}
+	for _, segment := range slices.Concat(c.keys.templates(), c.signed) {
 		switch segment.kind {
 		case segmentWith:
 			f.Parameters = append(f.Parameters, segment.text)
@@ -253,6 +266,12 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
+	if c.keys, err = parseKeyURL(s.Keys); err != nil {
+		return nil, &SchemeError{"keys", err}
+	}
+	if _, can := c.method.(published); c.keys != nil && (!can || s.Key != KeyPublic) {
+		return nil, &SchemeError{"keys", fmt.Errorf("%w: keys are for types with public keys: write key public, or remove keys", ErrScheme)}
+	}
 	switch {
 	case s.Type == TypeJWT:
 		if c.claims, err = parseClaims(s.Claims); err != nil {
@@ -301,6 +320,11 @@ func (s Scheme) foreign() string {
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
 func (c *scheme) fill(with map[string]string) (err error) {
+	if c.keys != nil {
+		if err := c.keys.fill(with); err != nil {
+			return err
+		}
+	}
 	for i := range c.claims {
 		if c.claims[i], err = c.claims[i].fill(with); err != nil {
 			return err

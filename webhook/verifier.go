@@ -28,10 +28,15 @@ func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[s
 	if err := c.fill(with); err != nil {
 		return nil, err
 	}
-	if len(secrets) == 0 {
+	v := &Verifier{scheme: c, tolerance: tolerance}
+	switch {
+	case c.keys != nil && len(secrets) > 0:
+		return nil, fmt.Errorf("%w: the keys are fetched: remove the secret", ErrScheme)
+	case c.keys != nil:
+		v.keys = []labelled{{fetchedKey{c.method.(published), c.keys}, "fetched"}}
+	case len(secrets) == 0:
 		return nil, fmt.Errorf("%w: at least one is needed", ErrSecretEmpty)
 	}
-	v := &Verifier{scheme: c, tolerance: tolerance}
 	for _, secret := range secrets {
 		if len(secret.bytes()) == 0 {
 			return nil, ErrSecretEmpty
@@ -43,6 +48,15 @@ func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[s
 		v.keys = append(v.keys, labelled{k, secret.label})
 	}
 	return v, nil
+}
+
+// FetchFrom sets where the keys come from of a scheme with keys. It must be
+// called before the first delivery; without it, every delivery is refused with
+// [ErrKeyUnavailable].
+func (v *Verifier) FetchFrom(source KeySource) {
+	if v.scheme.keys != nil {
+		v.scheme.keys.source = source
+	}
 }
 
 type labelled struct {
@@ -70,6 +84,7 @@ type evidence struct {
 	found      found
 	signatures []string // those of found that are well-formed
 	fields     signedFields
+	now        time.Time
 }
 
 // Evidence is pooled: behind the interface of a key it would be allocated anew
@@ -98,7 +113,7 @@ func (v *Verifier) VerifyHeader(r *Request, now time.Time) (Delivery, error) {
 func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	e := newEvidence()
 	defer e.release()
-	r.claims = nil
+	r.claims, e.now = nil, now
 	d, err := v.examine(r, now, e, true)
 	if err != nil {
 		return d, err

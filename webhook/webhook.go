@@ -50,6 +50,14 @@ var (
 	// ErrTimestampTooOld is returned when the timestamp is older than the tolerance.
 	ErrTimestampTooOld = errors.New("timestamp too old")
 
+	// ErrKeyUntrusted is returned when the key that a delivery names is not the
+	// provider's: its URL is another one, or nothing is published under its id.
+	ErrKeyUntrusted = errors.New("key not trusted")
+
+	// ErrKeyUnavailable is returned when a published key cannot be had now. The
+	// same delivery may pass later.
+	ErrKeyUnavailable = errors.New("key unavailable")
+
 	// ErrClaimsInvalid is returned when a token is genuine but not for here and
 	// now: its issuer, audience, expiry or another claim does not hold.
 	ErrClaimsInvalid = errors.New("claims invalid")
