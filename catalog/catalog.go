@@ -56,7 +56,7 @@ type Provider struct {
 	// "off" where deliveries have no id and genuine ones may look alike, so that
 	// copies cannot be told from events. Default: copies are told by the id, or,
 	// where there is none, by the body.
-	Dedup string `yaml:"dedup"`
+	Dedup string `yaml:"dedup" json:"dedup,omitempty"`
 
 	// How old a timestamp may be. Default: 5m.
 	Tolerance Duration `yaml:"tolerance" json:"tolerance,omitzero"`
