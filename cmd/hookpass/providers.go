@@ -214,7 +214,7 @@ type derived struct {
 	Parameters []string         `json:"parameters,omitempty"` // that "with" must give
 	MaxAge     catalog.Duration `json:"max_age,omitzero"`
 	Window     catalog.Duration `json:"window"`
-	Vectors    proof            `json:"vectors"`
+	Proof      proof            `json:"proof"`
 }
 
 func (p *providers) printJSON(found []entry) error {
@@ -224,62 +224,11 @@ func (p *providers) printJSON(found []entry) error {
 			SignsBody: e.facts.SignsBody, SignsTime: e.facts.HasTimestamp, SignsID: e.facts.SignsID,
 			Header: e.facts.Header, Parameters: e.Parameters(),
 			MaxAge: catalog.Duration(e.MaxAge()), Window: catalog.Duration(e.Window()),
-			Vectors: proofOf(e.Provider),
+			Proof: proofOf(e.Provider),
 		}}
 	}
 	enc := json.NewEncoder(p.output)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "\t")
 	return enc.Encode(records)
-}
-
-// proof counts vectors by who knows that they are right.
-type proof struct {
-	Published int `json:"published"` // the provider, or its SDK
-	Computed  int `json:"computed"`  // software that shares nothing with hookpass
-}
-
-func proofOf(p *catalog.Provider) (n proof) {
-	for _, v := range p.Vectors {
-		if v.Published() {
-			n.Published++
-		} else {
-			n.Computed++
-		}
-	}
-	return n
-}
-
-func (n proof) String() string {
-	var parts []string
-	for _, part := range []struct {
-		n    int
-		kind string
-	}{{n.Published, "published"}, {n.Computed, "computed independently"}} {
-		if part.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.kind))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-func (p *providers) printProof(found []entry) error {
-	var published, computed int
-	for _, e := range found {
-		n := proofOf(e.Provider)
-		published += min(n.Published, 1)
-		computed += min(n.Computed, 1)
-	}
-	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, line := range []struct {
-		n    int
-		what string
-	}{
-		{len(found), "providers"},
-		{published, "proven by a vector that is published"},
-		{computed, "proven by a vector that independent software computed"},
-	} {
-		fmt.Fprintf(w, "%d\t%d %%\t  %s\n", line.n, 100*line.n/len(found), line.what)
-	}
-	return w.Flush()
 }

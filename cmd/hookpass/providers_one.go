@@ -59,7 +59,7 @@ func (e entry) rows() [][2]string {
 		[2]string{"remembered for", catalog.Duration(e.Window()).String()},
 		[2]string{"largest body", cmp.Or(e.MaxBody, defaultMaxBody).String()},
 		[2]string{"note", e.Note},
-		[2]string{"test vectors", proofOf(e.Provider).String()},
+		[2]string{"tested by", proofOf(e.Provider).String()},
 	)
 }
 

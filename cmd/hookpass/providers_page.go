@@ -32,14 +32,14 @@ Without time and id, somebody who captured a delivery can send it under another 
 bodies. Where nothing is signed, a password travels with each delivery: whoever has seen
 one delivery can forge others, so that TLS is all that protects it.
 
-"Proof" says how the tests know that hookpass is right: by signed deliveries that were
-published, or by some that independent software computed.
+"Proof" says by what the tests know that hookpass is right: the provider's own SDK, signed
+deliveries that were published, and some that independent software computed.
 `, len(found))
 	for _, category := range slices.Sorted(maps.Keys(byCategory)) {
 		fmt.Fprintf(&b, "\n## %s\n\n| id | provider | scheme | delivery id | signed | proof |\n|---|---|---|---|---|---|\n", category)
 		for _, e := range byCategory[category] {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
-				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), e.algorithm(), cell(e.Scheme.DeliveryID), e.signed(), e.proofKind())
+				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), e.algorithm(), cell(e.Scheme.DeliveryID), e.signed(), proofOf(e.Provider))
 		}
 	}
 	b.WriteString(unsignedPart)
@@ -74,13 +74,6 @@ this table:
 | id | provider | why | instead |
 |---|---|---|---|
 `
-
-func (e entry) proofKind() string {
-	if proofOf(e.Provider).Published > 0 {
-		return "published"
-	}
-	return "computed"
-}
 
 func codes(names ...string) string { return "`" + strings.Join(names, "`, `") + "`" }
 
