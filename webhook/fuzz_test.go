@@ -1,12 +1,18 @@
 package webhook
 
 import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Whatever is sent, a request that was not signed is refused with a cause and
@@ -138,6 +144,32 @@ func FuzzJWT(f *testing.F) {
 		r := &Request{Body: []byte(hs256("key", claims))}
 		if _, err := claiming.Verify(r, arrival); err == nil && !json.Valid([]byte(claims)) {
 			t.Fatalf("accepted the claims %q", claims)
+		}
+	})
+}
+
+// What is signed of an SNS message names only fields that the message has, and
+// no message passes that was not signed.
+func FuzzSNS(f *testing.F) {
+	signature := base64.StdEncoding.EncodeToString(make([]byte, 256))
+	for _, seed := range []string{
+		`{"Type":"Notification","Message":"m","MessageId":"1","TopicArn":"` + snsTopic + `","Timestamp":"2026-01-01T00:00:00Z","SignatureVersion":"1","SigningCertURL":"` + snsCert + `","Signature":"` + signature + `"}`,
+		`{"Type":"SubscriptionConfirmation","SignatureVersion":"2","Signature":"` + signature + `"}`, `{"Type":["Notification"]}`, "", "[]",
+	} {
+		f.Add([]byte(seed))
+	}
+	v, err := NewVerifier(snsScheme, nil, DefaultTolerance, map[string]string{"topic_arn": snsTopic})
+	if err != nil {
+		f.Fatal(err)
+	}
+	v.FetchFrom(shelf{snsCert: {jose.JSONWebKey{Key: must(rsa.GenerateKey(rand.Reader, 2048)).Public()}}})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if _, err := v.Verify(&Request{Body: body}, arrival); err == nil {
+			t.Fatalf("accepted %q", body)
+		}
+		signed, err := snsText(body)
+		if err == nil && bytes.Count(signed, []byte("\n")) < 2 {
+			t.Fatalf("%q is signed as %q", body, signed)
 		}
 	})
 }

@@ -33,6 +33,7 @@ const (
 	TypeECDSA   = "ecdsa"   // on P-256, P-384 or P-521, as DER or as r and s one behind the other
 	TypeRSA     = "rsa"     // RSASSA-PKCS1-v1_5, RFC 8017
 	TypeRSAPSS  = "rsa-pss" // RSASSA-PSS, RFC 8017, with a salt of any length
+	TypeSNS     = "aws-sns" // the messages of Amazon SNS, version 1 or 2
 	TypeJWT     = "jwt"     // a JSON Web Token, RFC 7519, in compact form
 )
 
@@ -98,7 +99,7 @@ type Scheme struct {
 	// Where the event type travels: a place as above. Empty if there is none.
 	EventType string `json:"event_type,omitempty" yaml:"event_type"`
 
-	// For tokens, what they must say: "iss=acme payload_hash={sha256:body}". The
+	// For tokens and Amazon SNS, what they must say: "iss=acme payload_hash={sha256:body}". The
 	// values are written like what is signed, a "|" between those of which any
 	// will do. Of a list, such as aud may be, one element has to match. exp and
 	// nbf are checked wherever a token has them. Default: nothing more.
@@ -122,6 +123,7 @@ var methods = map[string]func(Scheme) (method, error){
 	TypeECDSA:   newECDSAMethod,
 	TypeRSA:     newRSAMethod,
 	TypeRSAPSS:  newRSAPSSMethod,
+	TypeSNS:     newSNSMethod,
 	TypeJWT:     newTokenMethod,
 }
 
@@ -213,6 +215,11 @@ func (c *scheme) places() []Place {
 	return places
 }
 
+func (c *scheme) isSNS() bool {
+	_, is := c.method.(snsMethod)
+	return is
+}
+
 // token reports whether the proof is a token, which says what it vouches for.
 func (c *scheme) token() bool {
 	_, is := c.method.(*tokenMethod)
@@ -273,7 +280,10 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, &SchemeError{"keys", fmt.Errorf("%w: keys are for types with public keys: write key public, or remove keys", ErrScheme)}
 	}
 	switch {
-	case s.Type == TypeJWT:
+	case s.Type == TypeJWT, s.Type == TypeSNS:
+		if s.Type == TypeSNS {
+			c.signed = snsSigned()
+		}
 		if c.claims, err = parseClaims(s.Claims); err != nil {
 			return nil, &SchemeError{"claims", err}
 		}
@@ -305,6 +315,8 @@ func (s Scheme) foreign() string {
 	switch s.Type {
 	case TypeJWT:
 		useless = []string{"encoding", "signed"}
+	case TypeSNS:
+		useless = []string{"algorithm", "encoding", "signed"}
 	case TypeToken:
 		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp"}
 	case TypeBasic:
@@ -363,6 +375,8 @@ func (c *scheme) consistent() error {
 		return &SchemeError{"signature", fmt.Errorf("%w: only a token has claims, and it is in none of them", ErrScheme)}
 	case !c.signs() && c.timestamp.exists():
 		return &SchemeError{"signature", fmt.Errorf("%w: nothing is signed, so anyone could renew a timestamp: leave {timestamp} out", ErrScheme)}
+	case c.isSNS() && !slices.ContainsFunc(c.claims, func(c claim) bool { return c.name == "TopicArn" }):
+		return &SchemeError{"claims", fmt.Errorf("%w: every topic of every AWS account signs alike: write which one is meant, as claims TopicArn={with:topic_arn}", ErrScheme)}
 	case c.signs() && !c.token() && !slices.ContainsFunc(c.signed, segment.inBody):
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
