@@ -114,7 +114,7 @@ func (c Catalogue) Lookup(name string) (*Provider, error) {
 
 func (c Catalogue) unknown(name string) error {
 	if u, ok := UnsignedProviders()[name]; ok {
-		return fmt.Errorf("%s %w: %s %s", u.Name, ErrUnsigned, u.Why, strings.TrimSuffix(u.Instead, "."))
+		return fmt.Errorf("%s %w: %s %s See hookpass providers --why %s", u.Name, ErrUnsigned, u.Why, u.Instead, name)
 	}
 	known := slices.Concat(IDs(), slices.Sorted(maps.Keys(aliases())), slices.Sorted(maps.Keys(c.own)))
 	return fmt.Errorf("%w %q: did you mean %q? It can also be described with a scheme block", ErrUnknownProvider, name, Nearest(name, known))

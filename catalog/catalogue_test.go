@@ -45,7 +45,7 @@ func TestUnsignedProvidersAreExplained(t *testing.T) {
 			t.Errorf("%s: incomplete: %+v", name, u)
 		}
 		_, err := Lookup(name)
-		if !errors.Is(err, ErrUnsigned) || !strings.Contains(err.Error(), u.Why) || !strings.Contains(err.Error()+".", u.Instead) {
+		if !errors.Is(err, ErrUnsigned) || !strings.Contains(err.Error(), u.Why) || !strings.Contains(err.Error(), u.Instead) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

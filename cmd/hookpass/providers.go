@@ -180,7 +180,8 @@ func (p *providers) find(words []string) ([]entry, error) {
 // explain tells why a provider is not in the catalogue.
 func (p *providers) explain(name string) error {
 	if u, ok := catalog.UnsignedProviders()[name]; ok {
-		_, err := fmt.Fprintf(p.output, "%s signs nothing. %s\n\n%s\n\n%s\n", u.Name, u.Why, u.Instead, u.Docs)
+		_, err := fmt.Fprintf(p.output, "%s signs nothing. %s\n\n%s\n\n%s\n\nWith a secret in the address, ?token=SECRET, in the Caddyfile:\n\n%s",
+			u.Name, u.Why, u.Instead, u.Docs, secretAddress(name))
 		return err
 	}
 	e, err := newEntry(name)

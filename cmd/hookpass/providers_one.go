@@ -104,15 +104,36 @@ func describe(h webhook.Handshake) string {
 func (e entry) caddyfile() string {
 	var b strings.Builder
 	e.writeServers(&b)
-	secret := "{env." + strings.ToUpper(strings.ReplaceAll(e.ID, "-", "_")) + "_WEBHOOK_SECRET}"
-	fmt.Fprintf(&b, ":8080 {\n\troute /webhooks/%s {\n", e.ID)
 	if block := e.settings(); block == "" {
-		fmt.Fprintf(&b, "\t\tverify_webhook %s %s\n", e.ID, secret)
+		writeSite(&b, e.ID, fmt.Sprintf("%s %s", e.ID, secretOf(e.ID)))
 	} else {
-		fmt.Fprintf(&b, "\t\tverify_webhook %s {\n\t\t\tsecret %s\n%s\t\t}\n", e.ID, secret, block)
+		writeSite(&b, e.ID, fmt.Sprintf("%s {\n\t\t\tsecret %s\n%s\t\t}", e.ID, secretOf(e.ID), block))
 	}
-	b.WriteString("\t\treverse_proxy localhost:3000\n\t}\n}\n")
 	return b.String()
+}
+
+// secretAddress is a configuration for a provider that signs nothing, but can be
+// given an address that nobody else knows. It does not look for copies: genuine
+// deliveries may have equal bodies, as Mollie's have.
+func secretAddress(name string) string {
+	var b strings.Builder
+	writeSite(&b, name, fmt.Sprintf(`{
+			name %s
+			secret %s
+			scheme token {
+				signature query token
+			}
+			dedup off
+		}`, name, secretOf(name)))
+	return b.String()
+}
+
+func secretOf(name string) string {
+	return "{env." + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_WEBHOOK_SECRET}"
+}
+
+func writeSite(b *strings.Builder, name, endpoint string) {
+	fmt.Fprintf(b, ":8080 {\n\troute /webhooks/%s {\n\t\tverify_webhook %s\n\t\treverse_proxy localhost:3000\n\t}\n}\n", name, endpoint)
 }
 
 // writeServers allows the header fields that Caddy removes unless told.

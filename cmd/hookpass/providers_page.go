@@ -42,7 +42,7 @@ deliveries that were published, and some that independent software computed.
 				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), e.algorithm(), cell(e.Scheme.DeliveryID), e.signed(), proofOf(e.Provider))
 		}
 	}
-	b.WriteString(unsignedPart)
+	fmt.Fprintf(&b, unsignedPart, secretAddress("docker-hub"))
 	for _, name := range slices.Sorted(maps.Keys(catalog.UnsignedProviders())) {
 		u := catalog.UnsignedProviders()[name]
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", codes(name), link(u.Name, u.Docs), u.Why, u.Instead)
@@ -55,21 +55,17 @@ const unsignedPart = `
 ## Without a signature
 
 Nothing in a delivery of these tells it from a forged one, so that hookpass has no file
-for them. An address that nobody can guess is what is left, together with the sender's IP
-addresses where the provider publishes them:
+for them. An address that nobody can guess is what is left. Here the provider is given
+` + "`https://hooks.example.com/webhooks/docker-hub?token=SECRET`" + `:
 
 ` + "```caddyfile" + `
-:8080 {
-	@genuine {
-		path /webhooks/docker-hub/{$DOCKER_HUB_PATH:a-long-random-text}
-		remote_ip 192.0.2.0/24
-	}
-	reverse_proxy @genuine localhost:3000
-}
-` + "```" + `
+%s` + "```" + `
 
-Keep such an address out of logs. ` + "`hookpass providers --why docker-hub`" + ` says the same as
-this table:
+Such a secret stands in every log of addresses, so change it from time to time; two
+` + "`secret`" + ` lines let the old one pass meanwhile. Where the provider publishes its IP
+addresses, let only those reach the route, by Caddy's ` + "`remote_ip`" + ` matcher. Copies are
+forwarded, too: without an id, nothing tells them from another event with the same body.
+` + "`hookpass providers --why docker-hub`" + ` says the same as this table:
 
 | id | provider | why | instead |
 |---|---|---|---|

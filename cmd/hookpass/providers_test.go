@@ -79,7 +79,7 @@ func TestSearchInVain(t *testing.T) {
 		says string
 	}{
 		{[]string{"strype"}, catalog.ErrUnknownProvider, `did you mean "stripe"?`},
-		{[]string{"docker-hub"}, catalog.ErrUnsigned, "Put a secret into the path"},
+		{[]string{"docker-hub"}, catalog.ErrUnsigned, "Put a secret into the address"},
 		{[]string{"stripe", "logistics"}, errNotFound, "none has all of stripe, logistics"},
 		{[]string{"--header", "X-None"}, errNotFound, "none of them sends the header field X-None"},
 		{[]string{"--header", "Stripe-Signature", "github"}, errNotFound, "Stripe-Signature"},
@@ -138,27 +138,43 @@ func TestCaddyfileOfEveryProvider(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, caddyfile, _ := strings.Cut(output, "\nIn the Caddyfile:\n\n")
-			variable := regexp.MustCompile(`\{env\.(\w+)\}`).FindStringSubmatch(caddyfile)
-			if variable == nil {
-				t.Fatalf("no secret:\n%s", caddyfile)
-			}
-			t.Setenv(variable[1], lookup(t, id).Vectors[0].Secret)
-			config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
-			if err != nil || len(warnings) > 0 {
-				t.Fatalf("%v, %v\n%s", err, warnings, caddyfile)
-			}
-			var c caddy.Config
-			if err := json.Unmarshal(config, &c); err != nil {
-				t.Fatal(err)
-			}
-			c.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{
-				caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{WriterRaw: json.RawMessage(`{"output":"discard"}`)}},
-			}}
-			if err := caddy.Validate(&c); err != nil {
-				t.Errorf("%v\n%s", err, caddyfile)
-			}
+			loads(t, output, lookup(t, id).Vectors[0].Secret)
 		})
+	}
+}
+
+func TestCaddyfileOfEveryUnsignedProvider(t *testing.T) {
+	for name := range catalog.UnsignedProviders() {
+		output, err := runProviders("--why", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loads(t, output, "secret in the address")
+	}
+}
+
+// loads checks the Caddyfile at the end of an output.
+func loads(t *testing.T, output, secret string) {
+	t.Helper()
+	_, caddyfile, _ := strings.Cut(output, "n the Caddyfile:\n\n")
+	variable := regexp.MustCompile(`\{env\.(\w+)\}`).FindStringSubmatch(caddyfile)
+	if variable == nil {
+		t.Fatalf("no secret:\n%s", output)
+	}
+	t.Setenv(variable[1], secret)
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v, %v\n%s", err, warnings, caddyfile)
+	}
+	var c caddy.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		t.Fatal(err)
+	}
+	c.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{
+		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{WriterRaw: json.RawMessage(`{"output":"discard"}`)}},
+	}}
+	if err := caddy.Validate(&c); err != nil {
+		t.Errorf("%v\n%s", err, caddyfile)
 	}
 }
 
