@@ -91,7 +91,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			signature   <place> [<format>]
 //			encoding    hex|base64|base64url
 //			signed      <template>
-//			timestamp   <place> [seconds|milliseconds|rfc3339]
+//			timestamp   <place> [seconds|milliseconds|rfc3339|utc]
 //			delivery_id <place>
 //			event_type  <place>
 //			keys        <url>|<place> <url pattern...>      # in place of a secret

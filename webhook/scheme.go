@@ -87,9 +87,10 @@ type Scheme struct {
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
 	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
-	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds or rfc3339. Default unit:
-	// seconds. Empty if the scheme has no timestamp. It must be covered by what
-	// is signed, else it proves nothing.
+	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds,
+	// rfc3339 or utc, which is RFC 3339 without an offset. Default unit: seconds.
+	// Empty if the scheme has no timestamp. It must be covered by what is signed,
+	// else it proves nothing.
 	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`
 
 	// Where the id travels that is the same on every attempt of one delivery:

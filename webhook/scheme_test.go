@@ -300,6 +300,11 @@ func TestTimestamps(t *testing.T) {
 		{"rfc3339", "2026-01-01T00:00:00Z", at, nil},
 		{"rfc3339", "2026-01-01T01:00:00.5+01:00", at, nil},
 		{"rfc3339", "2026-01-01", at, ErrTimestampMalformed},
+		{"rfc3339", "2026-01-01T00:00:00", at, ErrTimestampMalformed},
+		{"utc", "2026-01-01T00:00:00", at, nil},
+		{"utc", "2026-01-01T00:00:00.551", at, nil},
+		{"utc", "2026-01-01T00:00:00Z", at, ErrTimestampMalformed},
+		{"utc", "2025-12-31T23:00:00", at, ErrTimestampTooOld},
 		{"rfc3339", "9999-12-31T23:59:59Z", at, ErrTimestampTooNew},
 	} {
 		t.Run(tt.unit+" "+tt.text, func(t *testing.T) {
@@ -317,6 +322,15 @@ func TestTimestamps(t *testing.T) {
 				t.Errorf("on the header alone: %v", headErr)
 			}
 		})
+	}
+}
+
+func TestTimestampsAreReadAsTheyAreWritten(t *testing.T) {
+	for _, unit := range []string{"seconds", "milliseconds", "rfc3339", "utc"} {
+		text := timestamp{unit: unit}.render(arrival)
+		if at, err := (timestamp{unit: unit}).parse(text); err != nil || !at.Equal(arrival) {
+			t.Errorf("%s: wrote %q, read %s, %v", unit, text, at, err)
+		}
 	}
 }
 

@@ -38,10 +38,10 @@ func parseTimestamp(text string, inFormat bool) (timestamp, error) {
 	}
 	switch unit {
 	case "":
-	case "seconds", "milliseconds", "rfc3339":
+	case "seconds", "milliseconds", "rfc3339", "utc":
 		t.unit = unit
 	default:
-		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds or rfc3339", ErrScheme, unit)
+		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds, rfc3339 or utc", ErrScheme, unit)
 	}
 	return t, nil
 }
@@ -52,12 +52,11 @@ func (t timestamp) parse(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, ErrTimestampMissing
 	}
-	if t.unit == "rfc3339" {
-		at, err := time.Parse(time.RFC3339Nano, text)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("%w: it is not an RFC 3339 time", ErrTimestampMalformed)
-		}
-		return at, nil
+	switch t.unit {
+	case "rfc3339":
+		return parseTime(time.RFC3339Nano, text)
+	case "utc":
+		return parseTime(withoutZone, text)
 	}
 	const most = 15 // digits; milliseconds need them until the year 33658
 	if len(text) > most || strings.Trim(text, "0123456789") != "" {
@@ -73,10 +72,23 @@ func (t timestamp) parse(text string) (time.Time, error) {
 	return time.Unix(n, 0), nil
 }
 
+// withoutZone is RFC 3339 but for the offset, which it wants.
+const withoutZone = "2006-01-02T15:04:05"
+
+func parseTime(layout, text string) (time.Time, error) {
+	at, err := time.Parse(layout, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: it is not written like %s", ErrTimestampMalformed, layout)
+	}
+	return at, nil
+}
+
 func (t timestamp) render(at time.Time) string {
 	switch t.unit {
 	case "rfc3339":
 		return at.UTC().Format(time.RFC3339)
+	case "utc":
+		return at.UTC().Format(withoutZone)
 	case "milliseconds":
 		return strconv.FormatInt(at.UnixMilli(), 10)
 	default:
