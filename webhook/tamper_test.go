@@ -1,6 +1,8 @@
 package webhook_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"net/url"
 	"regexp"
 	"slices"
@@ -47,6 +49,64 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		}
 	}
 	return changed
+}
+
+// otherContent returns copies of a delivery that carries its secret, with
+// everything else changed.
+func otherContent(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request {
+	body, head := request(v), request(v)
+	switch kind, _, _ := strings.Cut(signaturePlace(p), " "); kind {
+	case "form":
+		body.Body = append(body.Body, "&other=1"...)
+	case "body":
+		body.Body = append([]byte(`{"other":1,`), bytes.TrimPrefix(body.Body, []byte("{"))...)
+	default:
+		body.Body = []byte("something else")
+	}
+	for name := range v.Header {
+		if !travelsIn(signaturePlace(p), name) {
+			head.Header.Set(name, "something else")
+		}
+	}
+	return map[string]*webhook.Request{"another body": body, "another header": head}
+}
+
+// malformed returns values of Authorization that are no Basic credentials, for
+// a provider that sends these.
+func malformed(p *catalog.Provider, v catalog.Vector) map[string]string {
+	if p.Scheme.Type != webhook.TypeBasic {
+		return nil
+	}
+	value := v.Header["Authorization"]
+	return map[string]string{
+		"other scheme name": "Bearer" + strings.TrimPrefix(value, "Basic"),
+		"malformed base64":  value + "!",
+		"no base64":         "Basic " + v.Secret,
+		"no colon":          "Basic " + base64.StdEncoding.EncodeToString([]byte("user")),
+	}
+}
+
+// signaturePlace is where the proof travels, and how it is written.
+func signaturePlace(p *catalog.Provider) string {
+	if p.Scheme.Type == webhook.TypeBasic {
+		return "header Authorization"
+	}
+	return p.Scheme.Signature
+}
+
+// otherSignature is how to change a proof into a wrong one.
+func otherSignature(p *catalog.Provider) func(string) string {
+	switch p.Scheme.Type {
+	case webhook.TypeToken:
+		return longer
+	case webhook.TypeBasic:
+		return func(value string) string {
+			pair, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(value, "Basic "))
+			return "Basic " + base64.StdEncoding.EncodeToString(append(pair, '0'))
+		}
+	default:
+		return otherDigit
+	}
 }
 
 // longer makes another value of the same kind: a text, a number or a boolean.

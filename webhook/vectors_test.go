@@ -61,11 +61,11 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 	refused("other secret", newVerifier(t, p, otherSecret(p), v.With), request(v), v.Time, webhook.ErrSignatureMismatch)
 
 	r := request(v)
-	replace(r, p.Scheme.Signature, otherDigit)
+	replace(r, signaturePlace(p), otherSignature(p))
 	refused("signature digit changed", verifier, r, v.Time, webhook.ErrSignatureMismatch)
-	if !strings.HasPrefix(p.Scheme.Signature, "header ") {
+	if !strings.HasPrefix(signaturePlace(p), "header ") {
 		r := request(v)
-		replace(r, p.Scheme.Signature, emptied)
+		replace(r, signaturePlace(p), emptied)
 		refused("signature empty", verifier, r, v.Time, webhook.ErrSignatureMissing)
 	}
 
@@ -81,7 +81,24 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 		r.Header.Set(name, "")
 		refused(name+" empty", verifier, r, v.Time, want)
 	}
-	if facts, _ := p.Scheme.Facts(); facts.HasTimestamp {
+	facts, _ := p.Scheme.Facts()
+	if facts.Proof == webhook.ProofToken {
+		// A token proves the sender alone, and nothing may suggest otherwise.
+		if facts.SignsID || facts.SignsBody || facts.HasTimestamp {
+			t.Errorf("a token covers nothing, but the facts are %+v", facts)
+		}
+		for name, r := range otherContent(p, v) {
+			if _, err := verifier.Verify(r, v.Time); err != nil {
+				t.Errorf("%s, which a token does not cover: %v", name, err)
+			}
+		}
+	}
+	for name, value := range malformed(p, v) {
+		r := request(v)
+		r.Header.Set("Authorization", value)
+		refused(name, verifier, r, v.Time, webhook.ErrSignatureMalformed)
+	}
+	if facts.HasTimestamp {
 		age := p.MaxAge()
 		ahead := min(age, webhook.MaxFuture)
 		refused("too old", verifier, request(v), v.Time.Add(age+time.Second), webhook.ErrTimestampTooOld)
@@ -98,7 +115,7 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 // the signature does not depend on it.
 func missingCause(p *catalog.Provider, header string) error {
 	switch {
-	case travelsIn(p.Scheme.Signature, header):
+	case travelsIn(signaturePlace(p), header):
 		return webhook.ErrSignatureMissing
 	case travelsIn(p.Scheme.Timestamp, header):
 		return webhook.ErrTimestampMissing
@@ -127,7 +144,7 @@ func otherSecret(p *catalog.Provider) string {
 	case webhook.KeyPublic:
 		return otherPublicKeys[p.Scheme.Type]
 	default:
-		return "another secret"
+		return "another:secret"
 	}
 }
 
