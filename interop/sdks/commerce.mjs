@@ -70,6 +70,13 @@ export default {
     },
   },
 
+  finch: {
+    async verify({ secret, body, header }) {
+      const { default: Finch } = await import("@tryfinch/finch-api");
+      new Finch({ accessToken: "unused" }).webhooks.verifySignature(body, header, secret);
+    },
+  },
+
   gocardless: {
     verify: ({ secret, body, header }) =>
       require("gocardless-nodejs/webhooks").verifySignature(body, secret, header["webhook-signature"]),
@@ -95,6 +102,30 @@ export default {
     },
     verify: async ({ secret, body, header }) =>
       (await modernTreasury()).webhooks.validateSignature(body, header, { key: secret }),
+  },
+
+  mollie: {
+    async sign({ secret, body }) {
+      const { SignatureValidator } = require("mollie-api-typescript");
+      return { header: { "X-Mollie-Signature": "sha256=" + (await SignatureValidator.createSignature(body, secret)) } };
+    },
+    verify({ secret, body, header }) {
+      const { SignatureValidator } = require("mollie-api-typescript");
+      return SignatureValidator.validate(body, secret, header["x-mollie-signature"]);
+    },
+  },
+
+  orb: {
+    async sign({ secret, body, time }) {
+      const timestamp = new Date(time).toISOString().replace("Z", ""); // as Orb writes it
+      return {
+        header: {
+          "X-Orb-Timestamp": timestamp,
+          "X-Orb-Signature": (await orb()).webhooks.signPayload(body, { timestamp, secret }),
+        },
+      };
+    },
+    verify: async ({ secret, body, header }) => (await orb()).webhooks.verifySignature(body, header, secret),
   },
 
   paddle: {

@@ -57,6 +57,17 @@ export default {
     verify: ({ secret, body, header }) => require("@line/bot-sdk").validateSignature(body, secret, header["x-line-signature"]),
   },
 
+  plain: {
+    body: (note, { id, event, time }) =>
+      JSON.stringify({ id, type: event, note, webhookMetadata: { webhookDeliveryAttemptTimestamp: time } }),
+    ageless: true, // it is asked only of events that are in the SDK's schema
+    verify({ secret, body, header }) {
+      const { verifyPlainWebhook, PlainWebhookSignatureVerificationError } = require("@team-plain/typescript-sdk");
+      const { error } = verifyPlainWebhook(body, header["plain-request-signature"], secret);
+      return !(error instanceof PlainWebhookSignatureVerificationError);
+    },
+  },
+
   resend: {
     async verify({ secret, body, header }) {
       const { Resend } = require("resend");
@@ -99,6 +110,13 @@ export default {
     },
   },
 
+  stream: {
+    verify({ secret, body, header }) {
+      const { StreamChat } = require("stream-chat");
+      return new StreamChat("unused", secret).verifyWebhook(Buffer.from(body), header["x-signature"]);
+    },
+  },
+
   telnyx: {
     keys: () => ed25519Keys("base64"),
     sign({ key, body, time }) {
@@ -133,6 +151,16 @@ export default {
     verify({ secret, body, header }) {
       const MessageValidator = require("viber-bot/lib/message/message-validator");
       return new MessageValidator({ debug() {} }, secret).validateMessage(header["x-viber-content-signature"], body);
+    },
+  },
+
+  zoom: {
+    ageless: true,
+    body: (note, { event }) => JSON.stringify({ event, payload: { note } }),
+    async verify({ secret, body, header }) {
+      const { AwsLambdaReceiver } = require("@zoom/rivet/meetings");
+      const { statusCode } = await new AwsLambdaReceiver({ webhooksSecretToken: secret }).start()({ body, headers: header });
+      return statusCode === 200;
     },
   },
 };

@@ -54,12 +54,28 @@ export default {
     },
   },
 
+  imagekit: {
+    async verify({ secret, body, header }) {
+      const { default: ImageKit } = await import("@imagekit/nodejs");
+      new ImageKit({ privateKey: "unused" }).webhooks.unwrap(body, { headers: header, key: secret });
+    },
+  },
+
   linear: {
     body: (note, { event, time }) => JSON.stringify({ type: event, note, webhookTimestamp: Date.parse(time) }),
     sign: ({ secret, body }) => ({ header: { "Linear-Signature": createHmac("sha256", secret).update(body).digest("hex") } }),
     verify({ secret, body, header }) {
       const { LinearWebhookClient } = require("@linear/sdk/webhooks");
       return new LinearWebhookClient(secret).verify(Buffer.from(body), header["linear-signature"]);
+    },
+  },
+
+  liveblocks: {
+    secrets: ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_YW5vdGhlciBzZWNyZXQgYW5vdGhlciBz"],
+    body: (note) => JSON.stringify({ type: "userEntered", data: { note } }),
+    verify({ secret, body, header }) {
+      const { WebhookHandler } = require("@liveblocks/node");
+      new WebhookHandler(secret).verifyRequest({ headers: header, rawBody: body });
     },
   },
 
@@ -82,6 +98,13 @@ export default {
         signature: header["x-notion-signature"],
         verificationToken: secret,
       }),
+  },
+
+  onfido: {
+    verify({ secret, body, header }) {
+      const { WebhookEventVerifier } = require("@onfido/api");
+      new WebhookEventVerifier(secret).readPayload(body, header["x-sha2-signature"]);
+    },
   },
 
   openai: {

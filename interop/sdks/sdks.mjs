@@ -60,6 +60,9 @@ function json(note, { id, event }) {
 }
 
 process.setMaxListeners(0); // each SDK may have one
+for (const method of ["debug", "info", "log", "warn"]) {
+  console[method] = () => {}; // standard output is for answers, and SDKs are chatty
+}
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { action, ...task } = JSON.parse(line);

@@ -34,18 +34,22 @@ func TestSDKs(t *testing.T) {
 	n.ask(t, task{Action: "list"}, &list)
 	slices.SortFunc(list.Providers, func(a, b provider) int { return strings.Compare(a.ID, b.ID) })
 	var ids strings.Builder
+	judged := 0
 	for _, p := range list.Providers {
-		agree := t.Run(p.ID, func(t *testing.T) { testSDK(t, n, p) })
+		agree := t.Run(p.ID, func(t *testing.T) {
+			judged++
+			testSDK(t, n, p)
+		})
 		if agree {
 			fmt.Fprintln(&ids, p.ID)
 		}
 	}
-	t.Logf("hookpass agrees with the SDKs of %d of %d providers", strings.Count(ids.String(), "\n"), len(list.Providers))
-	if t.Failed() {
-		return
+	if t.Failed() || judged < len(list.Providers) {
+		return // some were not asked for
 	}
+	t.Logf("hookpass agrees with the SDKs of %d providers", judged)
 	if *update {
-		if err := os.WriteFile(proven, []byte(ids.String()), 0o644); err != nil {
+		if err := os.WriteFile(proven, []byte(ids.String()), 0o644); err != nil { //nolint:gosec // G306: it is part of the source
 			t.Fatal(err)
 		}
 	}
