@@ -70,7 +70,7 @@ func Open(dir string) (Catalogue, error) {
 		if err := c.add(p, file); err != nil {
 			return Catalogue{}, err
 		}
-		fmt.Fprintf(contents, "%s\x00%d\x00%s", p.ID, len(text), text)
+		contents.Write(fmt.Appendf(nil, "%s\x00%d\x00%s", p.ID, len(text), text))
 	}
 	c.digest = hex.EncodeToString(contents.Sum(nil))
 	return c, nil

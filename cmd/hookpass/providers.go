@@ -193,10 +193,19 @@ func (p *providers) explain(name string) error {
 }
 
 func (p *providers) printTable(found []entry) error {
-	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tCATEGORY\tSCHEME\tDELIVERY ID\tSIGNED")
+	var rows strings.Builder
+	rows.WriteString("ID\tNAME\tCATEGORY\tSCHEME\tDELIVERY ID\tSIGNED\n")
 	for _, e := range found {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Name, e.Category, e.algorithm(), cmp.Or(e.Scheme.DeliveryID, "–"), e.signed())
+		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Name, e.Category, e.algorithm(), cmp.Or(e.Scheme.DeliveryID, "–"), e.signed())
+	}
+	return p.printAligned(rows.String(), 0)
+}
+
+// printAligned writes rows of cells with a tab behind each, as columns.
+func (p *providers) printAligned(rows string, flags uint) error {
+	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', flags)
+	if _, err := io.WriteString(w, rows); err != nil {
+		return err
 	}
 	return w.Flush()
 }

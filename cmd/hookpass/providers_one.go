@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
@@ -17,14 +16,13 @@ import (
 
 // printOne tells all that a user of the provider must know.
 func (p *providers) printOne(e entry) error {
-	fmt.Fprintf(p.output, "%s\n\n", e.Name)
-	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', 0)
+	var rows strings.Builder
 	for _, row := range e.rows() {
 		if row[1] != "" {
-			fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
+			fmt.Fprintf(&rows, "%s\t%s\n", row[0], row[1])
 		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := p.printAligned(e.Name+"\n\n"+rows.String(), 0); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(p.output, "\nIn the Caddyfile:\n\n%s", e.caddyfile())

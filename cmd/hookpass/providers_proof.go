@@ -56,15 +56,15 @@ func (p *providers) printProof(found []entry) error {
 			count[kind]++
 		}
 	}
-	w := tabwriter.NewWriter(p.output, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%d\t\t  providers\n", len(found))
+	var rows strings.Builder
+	fmt.Fprintf(&rows, "%d\t\t  providers\n", len(found))
 	for _, line := range [][2]string{
 		{"SDK", "whose own SDK agrees with hookpass"},
 		{"published", "with a published vector"},
 		{"computed", "with a vector that independent software computed"},
 	} {
 		n := count[line[0]]
-		fmt.Fprintf(w, "%d\t%d %%\t  %s\n", n, 100*n/len(found), line[1])
+		fmt.Fprintf(&rows, "%d\t%d %%\t  %s\n", n, 100*n/len(found), line[1])
 	}
-	return w.Flush()
+	return p.printAligned(rows.String(), tabwriter.AlignRight)
 }
