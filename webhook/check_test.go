@@ -190,8 +190,60 @@ func TestSignThenVerify(t *testing.T) {
 			t.Errorf("%+v: %+v, %v", s, d, err)
 		}
 	}
-	circular := Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "body sig", Signed: "{body}"}
-	if _, err := NewSigner(circular, mustSecret(t, "key", KeyText), nil); !errors.Is(err, ErrScheme) {
-		t.Errorf("signature inside of what it covers: %v", err)
+}
+
+func TestASignerKeepsTheTimestampOfTheBody(t *testing.T) {
+	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", Timestamp: "form at"}
+	signer, err := NewSigner(s, mustSecret(t, "key", KeyText), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{Header: http.Header{}, Body: []byte("at=1767225599")}
+	if err := signer.Sign(r, "", "", arrival); err != nil || string(r.Body) != "at=1767225599" {
+		t.Errorf("%s, %v", r.Body, err)
+	}
+	r.Body = []byte("at=1767225599&at=1767225600")
+	if err := signer.Sign(r, "", "", arrival); !errors.Is(err, errConflict) {
+		t.Errorf("two timestamps: %v", err)
+	}
+}
+
+func TestATimestampInTheBodyIsWrittenAsProvidersDo(t *testing.T) {
+	for timestamp, want := range map[string]string{
+		"body at":                `{"at":"1767225600"}`,
+		"body at milliseconds":   `{"at":1767225600000}`,
+		"body a.at milliseconds": `{"a":{"at":1767225600000}}`,
+		"body at rfc3339":        `{"at":"2026-01-01T00:00:00Z"}`,
+	} {
+		s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", Timestamp: timestamp}
+		signer, err := NewSigner(s, mustSecret(t, "key", KeyText), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Request{Header: http.Header{}, Body: []byte(`{}`)}
+		if err := signer.Sign(r, "", "", arrival); err != nil || string(r.Body) != want {
+			t.Errorf("%s: %s, %v; want %s", timestamp, r.Body, err, want)
+		}
+	}
+}
+
+func TestWhatCannotBeSigned(t *testing.T) {
+	for _, tt := range []struct {
+		scheme Scheme
+		says   string
+	}{
+		{Scheme{Type: TypeEd25519, Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "ed25519 deliveries are signed with a private key"},
+		{Scheme{Type: TypeECDSA, Algorithm: "sha256", Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "ecdsa deliveries are signed with a private key"},
+		{Scheme{Type: TypeRSA, Algorithm: "sha256", Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "rsa deliveries are signed with a private key"},
+		{Scheme{Type: TypeRSAPSS, Algorithm: "sha256", Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "rsa-pss deliveries are signed with a private key"},
+		{Scheme{Type: TypeJWT, Algorithm: "RS256", Key: KeyPublic, Signature: "body"}, "jwt deliveries are signed with a private key"},
+		{Scheme{Type: TypeJWT, Algorithm: "HS256", Signature: "body"}, "what a jwt claims is the provider's to say"},
+		{Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "body sig", Signed: "{body}"}, "the signature is inside of what it covers"},
+	} {
+		// Not even another secret would do.
+		_, err := NewSigner(tt.scheme, mustSecret(t, "key", KeyText), nil)
+		if !errors.Is(err, ErrScheme) || !strings.Contains(err.Error(), "cannot sign: "+tt.says) {
+			t.Errorf("%s: %v, want %q", tt.scheme.Type, err, tt.says)
+		}
 	}
 }

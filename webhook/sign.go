@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -17,21 +18,34 @@ type signingKey interface {
 	sign(t template, r *Request, f signedFields) (string, error)
 }
 
+// Signable returns nil if the secret that verifies deliveries also makes them,
+// as a [Signer] does. The error wraps [ErrScheme] and says why not.
+func (s Scheme) Signable() error {
+	c, err := s.compile()
+	switch {
+	case err != nil:
+		return err
+	case s.Key == KeyPublic:
+		return fmt.Errorf("%w: cannot sign: %s deliveries are signed with a private key, which the provider keeps; the public one only verifies", ErrScheme, s.Type)
+	case c.token():
+		return fmt.Errorf("%w: cannot sign: what a %s claims is the provider's to say", ErrScheme, s.Type)
+	case c.covers(c.signature):
+		return fmt.Errorf("%w: cannot sign: the signature is inside of what it covers", ErrScheme)
+	}
+	return nil
+}
+
 // NewSigner compiles s for one secret; with is as for [NewVerifier]. The error
 // wraps [ErrScheme], or [ErrSecretEmpty].
 func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error) {
+	if err := s.Signable(); err != nil {
+		return nil, err
+	}
 	v, err := NewVerifier(s, []Secret{secret}, 0, with)
 	if err != nil {
 		return nil, err
 	}
-	if v.scheme.covers(v.scheme.signature) {
-		return nil, fmt.Errorf("%w: cannot sign: the signature is inside of what it covers", ErrScheme)
-	}
-	k, ok := v.keys[0].key.(signingKey)
-	if !ok {
-		return nil, fmt.Errorf("%w: cannot sign: %s takes more than the secret that verifies", ErrScheme, s.Type)
-	}
-	return &Signer{scheme: v.scheme, key: k}, nil
+	return &Signer{scheme: v.scheme, key: v.keys[0].key.(signingKey)}, nil
 }
 
 // Sign writes the timestamp, the delivery id, the event type and the signature
@@ -60,20 +74,25 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	return nil
 }
 
-func (s *Signer) stamp(r *Request, at time.Time) (string, error) {
+func (s *Signer) stamp(r *Request, at time.Time) (text string, err error) {
 	t := s.scheme.timestamp
 	if !t.exists() {
 		return "", nil
 	}
-	text := t.render(at)
-	switch has, err := t.place.Value(r); {
-	case t.place.inContent() && has != "":
-		return has, err
-	case t.place.inContent():
-		return text, t.place.Set(r, text)
+	text = t.render(at)
+	if !t.place.inContent() {
+		setInHead(&t.place, r, text)
+		return text, nil
 	}
-	setInHead(&t.place, r, text)
-	return text, nil
+	if has, err := t.place.Value(r); err != nil || has != "" {
+		return has, err
+	}
+	if t.place.kind == inBody && t.unit == "milliseconds" {
+		// A number, as JavaScript's Date.now is: applications may expect one.
+		r.Body, err = insert(r.Body, strings.Split(t.place.names[0], "."), text)
+		return text, err
+	}
+	return text, t.place.Set(r, text)
 }
 
 // setInHead leaves out what is empty or travels elsewhere.

@@ -27,9 +27,13 @@ posts it, and prints what came back:
 		--event task.created --data '{"data":{"title":"Café"}}' \
 		--to http://localhost:8080/webhooks/saltare
 
-Where the provider writes the delivery id or the event type into the body, they
-are added to --data unless it has them; nothing else of it is changed. A body of
-another --header 'Content-Type: …' is sent as it is.
+Where the provider writes the delivery id, the event type, a timestamp or the
+signature into the body, they are added to --data unless it has them; nothing
+else of it is changed. A body of another --header 'Content-Type: …' is sent as it
+is. Further header fields that the provider signs are those of --header.
+
+Deliveries that are signed with a private key cannot be sent: the provider keeps
+it, and the public key only verifies.
 
 --forge, --stale and --repeat make the deliveries that a gatekeeper exists for.
 

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/hookpass/hookpass/webhook"
 )
@@ -16,8 +13,9 @@ const (
 	jsonType = "application/json"
 	formType = "application/x-www-form-urlencoded"
 
-	defaultData = `{"data":{"test":true}}`
-	defaultForm = "test=true"
+	defaultData  = `{"test":true}`
+	defaultBatch = "[" + defaultData + "]"
+	defaultForm  = "test=true"
 )
 
 // contentType is what the provider sends: a form if the scheme looks for fields
@@ -34,6 +32,22 @@ func contentType(scheme webhook.Scheme) string {
 	return jsonType
 }
 
+// sample is the body by default, in the provider's form: several events in an
+// array if that is where the scheme looks for them.
+func sample(scheme webhook.Scheme, contentType string) string {
+	isBatch := func(place string) bool {
+		return strings.HasPrefix(place, "body #.") || strings.HasPrefix(place, "body 0.")
+	}
+	switch {
+	case contentType == formType:
+		return defaultForm
+	case isBatch(scheme.DeliveryID), isBatch(scheme.EventType):
+		return defaultBatch
+	default:
+		return defaultData
+	}
+}
+
 // body returns the bytes to send: the user's, and in them the id and the event
 // type if that is where the scheme has them.
 func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
@@ -43,8 +57,8 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 		body, err = os.ReadFile(path)
 	case s.data == "-":
 		body, err = io.ReadAll(s.input)
-	case s.data == defaultData && d.header.Get("Content-Type") == formType:
-		body = []byte(defaultForm)
+	case s.data == defaultData:
+		body = []byte(sample(scheme, d.header.Get("Content-Type")))
 	default:
 		body = []byte(s.data)
 	}
@@ -60,6 +74,11 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 	default:
 		return body, nil
 	}
+	if s.stale && strings.HasPrefix(scheme.Timestamp, kind) {
+		if err := withoutTimestamp(body, scheme.Timestamp); err != nil {
+			return nil, fmt.Errorf("--stale: %w", err)
+		}
+	}
 	if strings.HasPrefix(scheme.DeliveryID, kind) {
 		if body, err = withField(body, scheme.DeliveryID, s.id, d.id); err != nil {
 			return nil, fmt.Errorf("--id: %w", err)
@@ -73,25 +92,23 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 	return body, nil
 }
 
-// composed reports whether a value is made of several, which it does not tell.
-func composed(place string) bool {
-	_, names, _ := strings.Cut(place, " ")
-	return strings.Contains(names, "+") || slices.Contains(strings.Split(names, "."), "#")
+// withoutTimestamp returns an error if body has a timestamp, which would be
+// signed as it is.
+func withoutTimestamp(body []byte, timestamp string) error {
+	words := strings.Fields(timestamp) // the place's two, and the unit
+	p, err := webhook.ParsePlace(words[0] + " " + words[1])
+	if err != nil {
+		return err
+	}
+	if has, err := p.Value(&webhook.Request{Body: body}); err != nil || has != "" {
+		return fmt.Errorf("--data has a timestamp of its own, at %s: leave out one", words[1])
+	}
+	return nil
 }
 
 // withField returns body with a value at a place inside it, unless body has one
 // there that is not in conflict with the asked.
 func withField(body []byte, place, asked, value string) ([]byte, error) {
-	kind, names, _ := strings.Cut(place, " ")
-	if kind == "body" && (!gjson.ValidBytes(body) || !gjson.ParseBytes(body).IsObject()) {
-		return nil, fmt.Errorf("it belongs to %s of the body, but --data is not a JSON object", names)
-	}
-	if composed(place) {
-		if asked != "" {
-			return nil, fmt.Errorf("it is made of several values of the body, %s: write them into --data", names)
-		}
-		return body, nil
-	}
 	p, err := webhook.ParsePlace(place)
 	if err != nil {
 		return nil, err
@@ -105,7 +122,7 @@ func withField(body []byte, place, asked, value string) ([]byte, error) {
 		err := p.Set(r, value)
 		return r.Body, err
 	case asked != "" && asked != has:
-		return nil, fmt.Errorf("--data has %q for it, at %s: leave out one", has, names)
+		return nil, fmt.Errorf("%q is there already, at %s: leave out one", has, place)
 	}
 	return body, nil
 }

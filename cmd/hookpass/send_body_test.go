@@ -26,6 +26,11 @@ func TestOnlyWhatIsMissingIsAddedToTheBody(t *testing.T) {
 		{"into an object that is there", "", "body event.type", `{"a":{"type":"no"},"event" : { "x":[1]}}`, `{"a":{"type":"no"},"event" : {"type":"e", "x":[1]}}`},
 		{"into objects that are not", "", "body a.b.c", `{"b":1}`, `{"a":{"b":{"c":"e"}},"b":1}`},
 		{"into objects of which one is", "", "body a.b.c", `{"a":{}}`, `{"a":{"b":{"c":"e"}}}`},
+		{"into the objects of an array", "body events.#.id", "body events.#.type", `{"events":[{"a":1},{}]}`, `{"events":[{"type":"e","id":"d","a":1},{}]}`},
+		{"into an array that is not", "body data.items.0.id", "body data.items.0.type", `{}`, `{"data":{"items":[{"type":"e","id":"d"}]}}`},
+		{"into a batch", "body #.id", "body #.type", `[{"a":1}]`, `[{"type":"e","id":"d","a":1}]`},
+		{"as the first of several values", "body id+type", "body type", `{}`, `{"type":"e","id":"d"}`},
+		{"nothing, as one of several values is there", "", "body object+action", `{"action":"x"}`, `{"action":"x"}`},
 		{"under a name with signs", "", "body a*.x#y", `{"ab":{"x#y":1}}`, `{"a*":{"x#y":"e"},"ab":{"x#y":1}}`},
 		{"beside numbers and escapes as they are", "body id", "", "{\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n", "{\"id\":\"d\",\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n"},
 	} {
@@ -56,17 +61,17 @@ func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
 	for _, tt := range []struct {
 		name, id, event, data, says string
 	}{
-		{"no JSON", "body id", "", `{id:1}`, "--id: it belongs to id of the body, but --data is not a JSON object"},
-		{"an array", "", "body type", `[]`, "--event: it belongs to type of the body, but --data is not a JSON object"},
+		{"no JSON", "body id", "", `{id:1}`, "--id: it belongs to id of the body, which is not a JSON object"},
+		{"an array", "", "body type", `[]`, "--event: it belongs to type of the body, which is not a JSON object"},
+		{"an object in the place of a batch", "", "body #.type", `{}`, "--event: it belongs to #.type of the body, which is not a JSON array"},
 		{"nothing", "body id", "", ``, "not a JSON object"},
-		{"a value made of several", "", "body object+action", `{}`, "--event: it is made of several values of the body, object+action"},
 		{"a text in the way", "", "body event.type", `{"event":"x"}`, `--event: it belongs to event.type of the body, which has "x" at event`},
-		{"an array in the way", "", "body a.0.b", `{"a":[]}`, `which has [] at a`},
+		{"a text in the way of an array", "", "body a.0.b", `{"a":"x"}`, `which has "x" at a`},
 		{"null in the place", "body id", "", `{"id":null}`, `which has null at id`},
 		{"an object in the place", "body id", "", `{"id":{"x":1}}`, `which has {"x":1} at id`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if body, err := bodyOf(tt.id, tt.event, "--id", "d", "--event", "e", "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if body, err := bodyOf(tt.id, tt.event, "--data", tt.data); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %s, %v; want %s", body, err, tt.says)
 			}
 		})
@@ -75,11 +80,41 @@ func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
 
 func TestAFlagThatContradictsTheBodyIsAnError(t *testing.T) {
 	_, err := bodyOf("body id", "", "--id", "d", "--data", `{"id":"other"}`)
-	if err == nil || !strings.Contains(err.Error(), `--id: --data has "other" for it, at id: leave out one`) {
+	if err == nil || !strings.Contains(err.Error(), `--id: "other" is there already, at body id: leave out one`) {
 		t.Errorf("got %v", err)
 	}
 	if body, err := bodyOf("body id", "", "--id", "d", "--data", `{"id":"d"}`); err != nil || body != `{"id":"d"}` {
 		t.Errorf("the same id twice: %s, %v", body, err)
+	}
+}
+
+func TestAStaleDeliveryTakesNoTimestampFromTheBody(t *testing.T) {
+	for _, id := range []string{"linear", "mailgun"} { // signed with the body, alone
+		data := map[string]string{"linear": `{"webhookTimestamp":1767225600000}`, "mailgun": `{"signature":{"timestamp":"1767225600"}}`}[id]
+		_, err := run("--stale", "--secret", "x", "--to", "http://localhost", "--print", "curl", "--data", data, id)
+		if err == nil || !strings.Contains(err.Error(), "--stale: --data has a timestamp of its own, at ") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+func TestTheSampleHasTheProvidersForm(t *testing.T) {
+	for _, tt := range []struct {
+		scheme webhook.Scheme
+		want   string
+	}{
+		{webhook.Scheme{}, defaultData},
+		{webhook.Scheme{DeliveryID: "body id", EventType: "body events.#.type"}, defaultData},
+		{webhook.Scheme{EventType: "body event|#.event"}, defaultData},
+		{webhook.Scheme{EventType: "body #.type"}, defaultBatch},
+		{webhook.Scheme{EventType: "body 0.type"}, defaultBatch},
+		{webhook.Scheme{DeliveryID: "body #.id+#.at"}, defaultBatch},
+		{webhook.Scheme{DeliveryID: "form id"}, defaultForm},
+		{webhook.Scheme{Signed: "{url}{form_sorted}"}, defaultForm},
+	} {
+		if got := sample(tt.scheme, contentType(tt.scheme)); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.scheme, got, tt.want)
+		}
 	}
 }
 

@@ -14,8 +14,10 @@ func TestThePrintedCommandSendsAGenuineDelivery(t *testing.T) {
 	for _, id := range sendable(t) {
 		t.Run(id, func(t *testing.T) {
 			e, flags := endpointOf(t, lookup(t, id))
-			got := runPrinted(t, e, `{"text":"it's $HOME ☕"}`+"\n", append(flags, "--data", "-", id)...)
-			if !strings.Contains(string(got.request.Body), `"text":"it's $HOME ☕"}`+"\n") {
+			scheme := lookup(t, id).Scheme
+			data := strings.Replace(sample(scheme, contentType(scheme)), "true", `"it's $HOME ☕"`, 1) + "\n"
+			got := runPrinted(t, e, data, append(flags, "--data", "-", id)...)
+			if !strings.Contains(string(got.request.Body), `"it's $HOME ☕"`) {
 				t.Errorf("body %q", got.request.Body)
 			}
 		})

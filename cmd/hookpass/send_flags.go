@@ -44,7 +44,7 @@ func (s *send) flags() *flag.FlagSet {
 	f.StringVar(&s.to, "to", "", "The endpoint's address")
 	f.StringVar(&s.event, "event", "", "The event type (default: the one in --data, else "+defaultEvent+")")
 	f.StringVar(&s.id, "id", "", "The delivery id (default: the one in --data, else a new UUID)")
-	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input; a provider that sends forms gets "+defaultForm+" by default")
+	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input; a provider of forms gets "+defaultForm+" by default, one of batches "+defaultBatch)
 	f.BoolVar(&s.forge, "forge", false, "Sign with another, random secret")
 	f.BoolVar(&s.stale, "stale", false, "Sign with a time that is older than the provider's tolerance")
 	f.IntVar(&s.repeat, "repeat", 1, "How many times to send the same delivery, each signed at its time")
@@ -89,6 +89,13 @@ func (s *send) check(provider *catalog.Provider) error {
 	case s.stale && provider.MaxAge() == 0:
 		return fmt.Errorf("--stale: %s signs no timestamp, so that its deliveries never are: leave it out", provider.ID)
 	}
+	if err := provider.Scheme.Signable(); err != nil {
+		return fmt.Errorf("%s: %w", provider.ID, err)
+	}
+	facts, err := provider.Scheme.Facts()
+	if err != nil {
+		return err
+	}
 	known := slices.Sorted(maps.Keys(provider.With))
 	for name := range s.with {
 		switch {
@@ -98,7 +105,7 @@ func (s *send) check(provider *catalog.Provider) error {
 			return fmt.Errorf("--with %s: did you mean %s?", name, catalog.Nearest(name, known))
 		}
 	}
-	for _, name := range known {
+	for _, name := range facts.Parameters { // those of handshakes sign nothing
 		if s.with[name] == "" {
 			return fmt.Errorf("--with %s=VALUE is missing: %s", name, provider.With[name])
 		}

@@ -55,7 +55,14 @@ func TestMistakesAreNamedBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestAParameterOfTheProviderIsAskedForByItsName(t *testing.T) {
-	provider := &catalog.Provider{ID: "acme", With: map[string]string{"account": "The account's number.", "zone": "The zone."}}
+	provider := &catalog.Provider{
+		ID: "acme",
+		Scheme: webhook.Scheme{
+			Type: webhook.TypeHMAC, Algorithm: "sha256", Encoding: "hex",
+			Signature: "header X-Sig", Signed: "{with:account}{with:zone}{body}",
+		},
+		With: map[string]string{"account": "The account's number.", "zone": "The zone.", "verify_token": "For the handshake."},
+	}
 	for _, tt := range []struct {
 		name string
 		with map[string]string
@@ -70,6 +77,10 @@ func TestAParameterOfTheProviderIsAskedForByItsName(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tt.says)
 			}
 		})
+	}
+	s := &send{repeat: 1, with: map[string]string{"account": "x", "zone": "x"}}
+	if err := s.check(provider); err != nil {
+		t.Errorf("without the handshake's: %v", err)
 	}
 }
 

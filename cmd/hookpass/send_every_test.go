@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+// unsendable are the types of schemes whose deliveries cannot be sent, and why.
+// Those of every other type can.
+var unsendable = map[string]string{
+	webhook.TypeEd25519: "the private key is the provider's",
+	webhook.TypeECDSA:   "the private key is the provider's",
+	webhook.TypeRSA:     "the private key is the provider's",
+	webhook.TypeRSAPSS:  "the private key is the provider's",
+	webhook.TypeJWT:     "the private key, or what the token claims, is the provider's",
+}
+
+// sendable returns the providers whose deliveries can be sent.
+func sendable(t *testing.T) []string {
+	t.Helper()
+	return slices.DeleteFunc(catalog.IDs(), func(id string) bool { return unsendable[lookup(t, id).Scheme.Type] != "" })
+}
+
+func TestWhatCannotBeSentIsAClosedList(t *testing.T) {
+	for _, id := range catalog.IDs() {
+		scheme := lookup(t, id).Scheme
+		if err := scheme.Signable(); (err != nil) != (unsendable[scheme.Type] != "") {
+			t.Errorf("%s, of type %s: %v; listed: %q", id, scheme.Type, err, unsendable[scheme.Type])
+		}
+	}
+}
+
+// No secret helps, so that it is not asked for, nor a random one blamed.
+func TestWhatCannotBeSentIsSaidFirst(t *testing.T) {
+	for _, id := range catalog.IDs() {
+		if unsendable[lookup(t, id).Scheme.Type] == "" {
+			continue
+		}
+		for _, flags := range [][]string{{}, {"--forge"}, {"--secret", "x"}} {
+			output, err := run(append(flags, "--to", "http://localhost", id)...)
+			if !errors.Is(err, webhook.ErrScheme) || !strings.Contains(err.Error(), id+": scheme: cannot sign: ") {
+				t.Errorf("%s %v: %v", id, flags, err)
+			}
+			if output != "" {
+				t.Errorf("%s %v printed %s", id, flags, output)
+			}
+		}
+	}
+}
+
+func TestEveryProvidersDeliveriesAreAccepted(t *testing.T) {
+	for _, id := range sendable(t) {
+		t.Run(id, func(t *testing.T) {
+			p := lookup(t, id)
+			e, flags := endpointOf(t, p)
+			if output, err := run(append(flags, "--id", "d-1", "--event", "task.created", id)...); err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			got := e.next(t)
+			want := webhook.Delivery{ID: wanted(p.Scheme.DeliveryID, "d-1"), Event: wanted(p.Scheme.EventType, "task.created")}
+			if hasPart(p.Scheme.DeliveryID, p.Scheme.EventType) {
+				want.ID += "." + want.Event
+			}
+			if got.err != nil || got.delivery.ID != want.ID || got.delivery.Event != want.Event {
+				t.Errorf("got %+v, %v; want %+v", got.delivery, got.err, want)
+			}
+			if p.MaxAge() > 0 && !got.delivery.Timestamp.Equal(arrival) {
+				t.Errorf("timestamp %s, want %s", got.delivery.Timestamp, arrival)
+			}
+			if sent := got.request.Header.Get("Content-Type"); sent != contentType(p.Scheme) {
+				t.Errorf("content type %q", sent)
+			}
+			if sent := string(got.request.Body); contentType(p.Scheme) == jsonType && !json.Valid(got.request.Body) || !strings.Contains(sent, "test") {
+				t.Errorf("body %s", sent)
+			}
+		})
+	}
+}
+
+// hasPart reports whether a place of several values has this one of the body
+// among them, as an id that is made of an event type has.
+func hasPart(place, part string) bool {
+	_, paths, _ := strings.Cut(place, " ")
+	_, path, _ := strings.Cut(part, "body ")
+	return strings.Contains(paths, "+") && slices.Contains(strings.Split(paths, "+"), path)
+}
+
+// wanted is what is found where the scheme has a place, and nothing where not.
+func wanted(place, value string) string {
+	if place == "" {
+		return ""
+	}
+	return value
+}
+
+func TestForgedDeliveriesOfEveryProviderDoNotMatch(t *testing.T) {
+	for _, id := range sendable(t) {
+		t.Run(id, func(t *testing.T) {
+			e, flags := endpointOf(t, lookup(t, id))
+			if _, err := run(append(flags, "--forge", id)...); !errors.Is(err, errRefused) {
+				t.Errorf("the command says %v", err)
+			}
+			if got := e.next(t); !errors.Is(got.err, webhook.ErrSignatureMismatch) {
+				t.Errorf("the endpoint says %v", got.err)
+			}
+		})
+	}
+}
+
+func TestStaleDeliveriesOfEveryProviderAreTooOld(t *testing.T) {
+	for _, id := range sendable(t) {
+		t.Run(id, func(t *testing.T) {
+			p := lookup(t, id)
+			e, flags := endpointOf(t, p)
+			_, err := run(append(flags, "--stale", id)...)
+			if p.MaxAge() == 0 {
+				if err == nil || !strings.Contains(err.Error(), "--stale: "+id+" signs no timestamp") {
+					t.Errorf("without a timestamp the command says %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, errRefused) {
+				t.Errorf("the command says %v", err)
+			}
+			if got := e.next(t); !errors.Is(got.err, webhook.ErrTimestampTooOld) {
+				t.Errorf("the endpoint says %v", got.err)
+			}
+		})
+	}
+}
