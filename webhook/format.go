@@ -20,16 +20,26 @@ type format struct {
 
 type formatPart struct {
 	prefix, suffix string
-	timestamp      bool // else a signature
+	holds          partKind
 }
 
-func (f format) hasTimestamp() bool {
+type partKind string
+
+const (
+	partSignature partKind = "{signature}"
+	partTimestamp partKind = "{timestamp}"
+	partExtra     partKind = "{extra}"
+)
+
+func (f format) has(kind partKind) bool { return f.count(kind) > 0 }
+
+func (f format) count(kind partKind) (n int) {
 	for _, p := range f.parts {
-		if p.timestamp {
-			return true
+		if p.holds == kind {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // encodingCharacters are those of hex and of both base64 alphabets.
@@ -68,22 +78,14 @@ func parseFormat(text string) (format, error) {
 		}
 		part, ok := parsePart(rest[:end])
 		if !ok {
-			return bad("has a part without {signature} or {timestamp}")
+			return bad("has a part without {signature}, {timestamp} or {extra}")
 		}
 		f.parts = append(f.parts, part)
 		f.positional = f.positional || (part.prefix == "" && f.separator != "")
 		rest = strings.TrimPrefix(rest[end:], f.separator)
 	}
-	signatures, timestamps := 0, 0
-	for _, p := range f.parts {
-		if p.timestamp {
-			timestamps++
-		} else {
-			signatures++
-		}
-	}
-	if signatures != 1 || timestamps > 1 {
-		return bad("needs {signature} once, and {timestamp} at most once")
+	if f.count(partSignature) != 1 || f.count(partTimestamp) > 1 || f.count(partExtra) > 1 {
+		return bad("needs {signature} once, and {timestamp} and {extra} at most once")
 	}
 	if between != "" && !f.repeat(whole, between) {
 		return bad("must repeat a {signature} behind a separator of its own")
@@ -105,7 +107,7 @@ func (f *format) repeat(whole, between string) bool {
 		return !strings.Contains(last.suffix, between)
 	case between == f.separator:
 		f.repeats = true
-		return !last.timestamp
+		return last.holds == partSignature
 	default:
 		f.sets = between
 		return !strings.Contains(whole, between)
@@ -113,9 +115,9 @@ func (f *format) repeat(whole, between string) bool {
 }
 
 func parsePart(text string) (formatPart, bool) {
-	for _, name := range []string{"{signature}", "{timestamp}"} {
-		if before, after, found := strings.Cut(text, name); found {
-			return formatPart{prefix: before, suffix: after, timestamp: name == "{timestamp}"},
+	for _, kind := range []partKind{partSignature, partTimestamp, partExtra} {
+		if before, after, found := strings.Cut(text, string(kind)); found {
+			return formatPart{prefix: before, suffix: after, holds: kind},
 				!strings.ContainsAny(before+after, "{}")
 		}
 	}
@@ -127,7 +129,8 @@ type found struct {
 	signatures [maxSignatures]string
 	count      int
 	timestamp  string
-	conflict   bool // two timestamps that differ, or more signatures than are tried
+	extra      string
+	conflict   bool // two timestamps or extras that differ, or more signatures than are tried
 }
 
 func (c *found) add(p formatPart, text string) bool {
@@ -139,11 +142,13 @@ func (c *found) add(p formatPart, text string) bool {
 		return false
 	}
 	switch {
-	case !p.timestamp && c.count < maxSignatures:
+	case p.holds == partSignature && c.count < maxSignatures:
 		c.signatures[c.count] = text
 		c.count++
-	case p.timestamp && (c.timestamp == "" || c.timestamp == text):
+	case p.holds == partTimestamp && (c.timestamp == "" || c.timestamp == text):
 		c.timestamp = text
+	case p.holds == partExtra && (c.extra == "" || c.extra == text):
+		c.extra = text
 	default:
 		c.conflict = true
 	}
@@ -201,7 +206,8 @@ func (f format) readPositional(value string, c *found) {
 	}
 }
 
-// write is the inverse of read, for one signature.
+// write is the inverse of read, for one signature. {extra} stays empty: it means
+// nothing here.
 func (f format) write(signature, timestamp string) string {
 	var b strings.Builder
 	for i, p := range f.parts {
@@ -209,9 +215,10 @@ func (f format) write(signature, timestamp string) string {
 			b.WriteString(f.separator)
 		}
 		b.WriteString(p.prefix)
-		if p.timestamp {
+		switch p.holds {
+		case partTimestamp:
 			b.WriteString(timestamp)
-		} else {
+		case partSignature:
 			b.WriteString(signature)
 		}
 		b.WriteString(p.suffix)

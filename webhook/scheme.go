@@ -61,24 +61,27 @@ type Scheme struct {
 
 	// Where the signature travels and how it is written there: "header NAME",
 	// "query NAME", "form NAME" or "body JSON.PATH", then a format; or only "body"
-	// for a jwt that is the whole body. Default format: "{signature}". "sha256={signature}" has a prefix. In
-	// "t={timestamp},v1={signature}" the parts may come in any order and more
-	// than once, and unknown parts are skipped. In "v1,{signature} ..." whole
-	// signatures are repeated with a blank between, in "{timestamp},{signature},..."
-	// only the last part is, and in "t={timestamp},v1={signature} ..." the whole
-	// set, with the same timestamp. Any signature may match. The signature of a
-	// token is the token. Empty for basic.
+	// for a jwt that is the whole body. Default format: "{signature}".
+	// "sha256={signature}" has a prefix. In "t={timestamp},v1={signature}" the parts
+	// may come in any order and more than once, and unknown parts are skipped. In
+	// "v1,{signature} ..." whole signatures are repeated with a blank between, in
+	// "{timestamp},{signature},..." only the last part is, and in
+	// "t={timestamp},v1={signature} ..." the whole set, with the same timestamp. Any
+	// signature may match. {extra} is a part that says something else, such as a
+	// nonce. The signature of a token is the token. Empty for basic.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
 	// not. Required. Empty for token and basic.
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
-	// What exactly is signed: text with {body}, {timestamp}, {id}, {url},
-	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME},
-	// {form_sorted} and {with:NAME}. {body} is the bytes as received; {timestamp} the text as
-	// received; {form_sorted} each form field's name followed by its value, in
-	// the order of the names, then of the values, without repeats. {sha256:body},
+	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
+	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH},
+	// {form:NAME}, {form_sorted} and {with:NAME}. {body} is the bytes as received;
+	// {timestamp} the text as received; {extra} that part of the signature's format,
+	// which must not hold the text behind it in signed; {form_sorted} each form
+	// field's name followed by its value, in the order of the names, then of the
+	// values, without repeats. {sha256:body},
 	// {sha256_base64:body}, {sha256_raw:body} and {crc32:body} are digests of the
 	// body, and of the URL with url in its place, in hex, base64, bare bytes
 	// and decimal. {secret}, in a digest and nowhere else, is the secret.
@@ -271,7 +274,7 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.event, err = optionalPlace("event_type", s.EventType); err != nil {
 		return nil, &SchemeError{"event_type", err}
 	}
-	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.hasTimestamp()); err != nil {
+	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.has(partTimestamp)); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
 	if c.keys, err = parseKeyURL(s.Keys); err != nil {
@@ -382,6 +385,8 @@ func (c *scheme) consistent() error {
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
+	case c.signed.uses(segmentExtra) && (!c.format.has(partExtra) || c.signed.behindExtra() == ""):
+		return &SchemeError{"signed", fmt.Errorf(`%w: signed has {extra}: write it in the signature's format, too, such as signature header X-Sig "n={extra},s={signature}", and a text behind it in signed, such as "{extra}.{body}"`, ErrScheme)}
 	case c.signed.uses(segmentTimestamp) && !c.timestamp.exists():
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {timestamp}: write where it is, such as timestamp header X-Timestamp", ErrScheme)}
 	case c.timestamp.exists() && !c.timestampSigned():

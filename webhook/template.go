@@ -21,6 +21,7 @@ const (
 	segmentBody
 	segmentTimestamp
 	segmentID
+	segmentExtra
 	segmentSecret
 	segmentURL
 	segmentMethod
@@ -39,6 +40,7 @@ var segmentNames = map[string]segmentKind{
 	"body":        segmentBody,
 	"timestamp":   segmentTimestamp,
 	"id":          segmentID,
+	"extra":       segmentExtra,
 	"secret":      segmentSecret,
 	"url":         segmentURL,
 	"method":      segmentMethod,
@@ -70,6 +72,17 @@ func (s segment) inBody() bool {
 // its digest.
 func (t template) uses(kind segmentKind) bool {
 	return slices.ContainsFunc(t, func(s segment) bool { return s.kind == kind || s.kind == segmentDigest && s.of == kind })
+}
+
+// behindExtra returns the literal that ends {extra}. Without one, or if the value
+// could hold it, what is signed could be cut in two places: bytes would move
+// between the value and the body while the signature stays right.
+func (t template) behindExtra() string {
+	i := slices.IndexFunc(t, func(s segment) bool { return s.kind == segmentExtra })
+	if i < 0 || i == len(t)-1 || t[i+1].kind != segmentLiteral {
+		return ""
+	}
+	return t[i+1].text
 }
 
 func parseTemplate(text string) (template, error) {
@@ -126,7 +139,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -147,7 +160,7 @@ func (t template) fill(with map[string]string) (template, error) {
 
 // signedFields are the values that a template takes from a delivery and that
 // are known before the first byte is written.
-type signedFields struct{ timestamp, id, secret string }
+type signedFields struct{ timestamp, id, extra, secret string }
 
 // sink takes the signed bytes, piece by piece: a hash, or the whole message for
 // a signature that is made over one.
@@ -169,6 +182,8 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			to.writeString(f.timestamp)
 		case segmentID:
 			to.writeString(f.id)
+		case segmentExtra:
+			to.writeString(f.extra)
 		case segmentSecret:
 			to.writeString(f.secret)
 		case segmentURL:

@@ -239,6 +239,11 @@ func (v *Verifier) collect(r *Request, e *evidence) error {
 	if f.conflict {
 		return fmt.Errorf("%w: it holds conflicting values", ErrSignatureMalformed)
 	}
+	if end := v.scheme.signed.behindExtra(); end != "" {
+		if e.fields.extra = f.extra; strings.Contains(f.extra, end) {
+			return fmt.Errorf("%w: its extra part holds %q, which ends it in what is signed", ErrSignatureMalformed, end)
+		}
+	}
 	e.signatures = slices.DeleteFunc(f.signatures[:f.count], func(text string) bool {
 		return !v.scheme.method.wellFormed(text)
 	})

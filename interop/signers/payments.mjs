@@ -49,6 +49,10 @@ export default {
   marqeta: body("X-Marqeta-Signature", "sha1", "hex"),
   "modern-treasury": body("X-Signature", "sha256", "hex"),
   mollie: body("X-Mollie-Signature", "sha256", "hex", "sha256="),
+  nmi: (d) => {
+    const nonce = digest("md5", d.body, "hex"); // of any form
+    return { header: { "Webhook-Signature": `t=${nonce},s=${hmac("sha256", d.secret, `${nonce}.${d.body}`, "hex")}` } };
+  },
   omise: (d) => {
     const key = Buffer.from(d.secret, "base64");
     return {
