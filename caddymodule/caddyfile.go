@@ -89,7 +89,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			algorithm   sha1|sha256|sha384|sha512
 //			key         text|hex|base64|whsec   # "text after :" takes what follows the last colon
 //			signature   <place> [<format>]
-//			encoding    hex|base64|base64url
+//			encoding    hex|base64|base64url|base64hex
 //			signed      <template>
 //			timestamp   <place> [seconds|milliseconds|rfc3339|utc]
 //			delivery_id <place>

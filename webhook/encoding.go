@@ -18,14 +18,15 @@ const (
 	encodingHex       encoding = "hex"
 	encodingBase64    encoding = "base64"
 	encodingBase64URL encoding = "base64url"
+	encodingBase64Hex encoding = "base64hex" // base64 of the hex text
 )
 
 func parseEncoding(text string) (encoding, error) {
 	switch e := encoding(text); e {
-	case encodingHex, encodingBase64, encodingBase64URL:
+	case encodingHex, encodingBase64, encodingBase64URL, encodingBase64Hex:
 		return e, nil
 	default:
-		return "", fmt.Errorf("%w: encoding %q is unknown: write hex, base64 or base64url", ErrScheme, text)
+		return "", fmt.Errorf("%w: encoding %q is unknown: write hex, base64, base64url or base64hex", ErrScheme, text)
 	}
 }
 
@@ -35,15 +36,20 @@ func (e encoding) encode(sum []byte) string {
 		return hex.EncodeToString(sum)
 	case encodingBase64URL:
 		return base64.RawURLEncoding.EncodeToString(sum)
+	case encodingBase64Hex:
+		return base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(sum)))
 	default:
 		return base64.StdEncoding.EncodeToString(sum)
 	}
 }
 
+// longest is how many times as long as a signature its text can be.
+const longest = 3
+
 // decode turns text into exactly size bytes and reports whether it could.
 func (e encoding) decode(dst *signature, text string, size int) bool {
 	text = e.unpadded(text)
-	var src, out [2 * maxDigest]byte
+	var src, out [longest * maxDigest]byte
 	if len(text) > len(src) {
 		return false
 	}
@@ -59,7 +65,7 @@ func (e encoding) decode(dst *signature, text string, size int) bool {
 // whether it could.
 func (e encoding) bytes(text string, most int) ([]byte, bool) {
 	text = e.unpadded(text)
-	if len(text) > 2*most {
+	if len(text) > longest*most {
 		return nil, false
 	}
 	out := make([]byte, len(text))
@@ -80,6 +86,12 @@ func (e encoding) decodeTo(dst, src []byte) (int, error) {
 		return hex.Decode(dst, src)
 	case encodingBase64URL:
 		return base64.RawURLEncoding.Strict().Decode(dst, src)
+	case encodingBase64Hex:
+		n, err := base64.RawStdEncoding.Strict().Decode(dst, src)
+		if err != nil {
+			return 0, err
+		}
+		return hex.Decode(dst, dst[:n])
 	default:
 		return base64.RawStdEncoding.Strict().Decode(dst, src)
 	}

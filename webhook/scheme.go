@@ -72,7 +72,8 @@ type Scheme struct {
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
-	// not. Required. Empty for token and basic.
+	// not, or base64hex, which is base64 of the hex. Required. Empty for token and
+	// basic.
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},

@@ -158,6 +158,11 @@ func TestAlgorithmsAndEncodings(t *testing.T) {
 			{"base64", base64.StdEncoding.EncodeToString(digest[1:]), ErrSignatureMalformed},
 			{"base64url", base64.URLEncoding.EncodeToString(digest), nil},
 			{"base64url", base64.RawURLEncoding.EncodeToString(digest), nil},
+			{"base64hex", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(digest))), nil},
+			{"base64hex", base64.RawStdEncoding.EncodeToString([]byte(hex.EncodeToString(digest))), nil},
+			{"base64hex", base64.StdEncoding.EncodeToString([]byte(hex.EncodeToString(digest[1:]))), ErrSignatureMalformed},
+			{"base64hex", base64.StdEncoding.EncodeToString(digest), ErrSignatureMalformed},
+			{"base64hex", hex.EncodeToString(digest), ErrSignatureMalformed},
 		} {
 			s := Scheme{Type: TypeHMAC, Algorithm: tt.algorithm, Signature: "header X-Sig", Encoding: e.encoding, Signed: "{body}"}
 			r := &Request{Header: http.Header{"X-Sig": {e.text}}, Body: []byte(body)}
@@ -322,6 +327,15 @@ func TestTimestamps(t *testing.T) {
 				t.Errorf("on the header alone: %v", headErr)
 			}
 		})
+	}
+}
+
+func TestEncodingsReadWhatTheyWrite(t *testing.T) {
+	for _, e := range []encoding{encodingHex, encodingBase64, encodingBase64URL, encodingBase64Hex} {
+		sum := []byte("\x00\xff a digest")
+		if got, ok := e.bytes(e.encode(sum), len(sum)); !ok || string(got) != string(sum) {
+			t.Errorf("%s: wrote %q, read %q", e, e.encode(sum), got)
+		}
 	}
 }
 

@@ -104,9 +104,14 @@ func otherSignature(p *catalog.Provider) func(string) string {
 			pair, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(value, "Basic "))
 			return "Basic " + base64.StdEncoding.EncodeToString(append(pair, '0'))
 		}
-	default:
-		return otherDigit
 	}
+	if p.Scheme.Encoding == "base64hex" {
+		return func(value string) string {
+			digits, _ := base64.StdEncoding.DecodeString(value)
+			return base64.StdEncoding.EncodeToString([]byte(otherDigit(string(digits))))
+		}
+	}
+	return otherDigit
 }
 
 // longer makes another value of the same kind: a text, a number or a boolean.

@@ -50,7 +50,7 @@ export default {
   "modern-treasury": body("X-Signature", "sha256", "hex"),
   mollie: body("X-Mollie-Signature", "sha256", "hex", "sha256="),
   nmi: (d) => {
-    const nonce = digest("md5", d.body, "hex"); // of any form
+    const nonce = digest("md5", d.body, "hex").slice(0, 16); // of any form
     return { header: { "Webhook-Signature": `t=${nonce},s=${hmac("sha256", d.secret, `${nonce}.${d.body}`, "hex")}` } };
   },
   omise: (d) => {
@@ -107,6 +107,10 @@ export default {
     return { header: { "Shippo-Auth-Signature": `t=${at},v1=${hmac("sha256", d.secret, `${at}.${d.body}`, "hex")}` } };
   },
   shopline: body("X-Shopline-Hmac-Sha256", "sha256", "base64"),
+  solidgate: (d) => {
+    const message = d.with.public_key + d.body + d.with.public_key;
+    return { header: { Signature: Buffer.from(hmac("sha512", d.secret, message, "hex")).toString("base64") } };
+  },
   square: (d) => ({ header: { "X-Square-Hmacsha256-Signature": hmac("sha256", d.secret, d.url + d.body, "base64") } }),
   synctera: (d) => {
     const at = seconds(d.time);
