@@ -50,6 +50,15 @@ export default {
     },
   },
 
+  chargebee: {
+    secrets: ["hookpass:a-password-of-an-example", "hookpass:another-password-of-it"],
+    async verify({ secret, header }) {
+      const { basicAuthValidator } = require("chargebee");
+      const [username, password] = secret.split(":");
+      await basicAuthValidator((name, word) => name === username && word === password)(header);
+    },
+  },
+
   "coinbase-commerce": {
     body: (note, { id, event }) => JSON.stringify({ id, event: { id, type: event, note } }),
     verify: ({ secret, body, header }) =>

@@ -38,20 +38,11 @@ export default {
 
   "discord-events": discord,
 
-  hubspot: {
-    verify({ secret, url, method, body, header }) {
-      const { Signature } = require("@hubspot/api-client");
-      return Signature.isValid({
-        signatureVersion: "v3",
-        signature: header["x-hubspot-signature-v3"],
-        method,
-        url,
-        requestBody: body,
-        timestamp: Number(header["x-hubspot-request-timestamp"]),
-        clientSecret: secret,
-      });
-    },
-  },
+  hubspot: hubspot("v3", "x-hubspot-signature-v3"),
+
+  "hubspot-v1": hubspot("v1", "x-hubspot-signature"),
+
+  "hubspot-v2": hubspot("v2", "x-hubspot-signature"),
 
   line: {
     verify: ({ secret, body, header }) => require("@line/bot-sdk").validateSignature(body, secret, header["x-line-signature"]),
@@ -164,3 +155,18 @@ export default {
     },
   },
 };
+
+function hubspot(signatureVersion, field) {
+  return {
+    verify: ({ secret, url, method, body, header }) =>
+      require("@hubspot/api-client").Signature.isValid({
+        signatureVersion,
+        signature: header[field],
+        method,
+        url,
+        requestBody: body,
+        timestamp: Number(header["x-hubspot-request-timestamp"]),
+        clientSecret: secret,
+      }),
+  };
+}

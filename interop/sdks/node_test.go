@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ type task struct {
 	Action   string            `json:"action"`
 	Provider string            `json:"provider,omitempty"`
 	Note     string            `json:"note,omitempty"`
+	Bare     bool              `json:"bare,omitempty"`
 	Time     time.Time         `json:"time,omitzero"`
 	ID       string            `json:"id,omitempty"`
 	Event    string            `json:"event,omitempty"`
@@ -72,7 +74,8 @@ type node struct {
 // unless that is installed.
 func startNode(t *testing.T) *node {
 	t.Helper()
-	const install = "npm ci --prefix interop/sdks --ignore-scripts"
+	watch(t)
+	const install = "npm ci --prefix interop/sdks"
 	pinned, err := os.Stat("package-lock.json")
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +84,7 @@ func startNode(t *testing.T) *node {
 	installed, err := os.Stat("node_modules/.package-lock.json")
 	if err != nil || installed.ModTime().Before(pinned.ModTime()) {
 		t.Logf("the SDKs are not installed, or not these, running %q", install)
-		command := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+		command := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
 		if output, err := command.CombinedOutput(); err != nil {
 			t.Fatalf("the SDKs are not installed: run %q, which needs Node 20.19 or later: %v\n%s", install, err, output)
 		}
@@ -101,6 +104,21 @@ func startNode(t *testing.T) *node {
 	}
 	t.Cleanup(func() { _ = command.Wait() }) // ended by the test's context
 	return &node{input, json.NewDecoder(output)}
+}
+
+// watch looks at the scripts. go test keeps a result until something changes that
+// the test itself has looked at.
+func watch(t *testing.T) {
+	t.Helper()
+	scripts, err := filepath.Glob("*.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range scripts {
+		if _, err := os.Stat(script); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // ask sends one task, and reads the answer into what answer points to.

@@ -1,6 +1,5 @@
 // Developer tools, infrastructure, identity, content and AI.
 
-import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
 
 import { library, request, seconds } from "./helpers.mjs";
@@ -27,6 +26,10 @@ export default {
       await verifyWebhook(request(delivery), { signingSecret: secret });
     },
   },
+
+  cloudinary: cloudinary("sha1"),
+
+  "cloudinary-sha256": cloudinary("sha256"),
 
   elevenlabs: {
     async verify({ secret, body, header }) {
@@ -63,7 +66,6 @@ export default {
 
   linear: {
     body: (note, { event, time }) => JSON.stringify({ type: event, note, webhookTimestamp: Date.parse(time) }),
-    sign: ({ secret, body }) => ({ header: { "Linear-Signature": createHmac("sha256", secret).update(body).digest("hex") } }),
     verify({ secret, body, header }) {
       const { LinearWebhookClient } = require("@linear/sdk/webhooks");
       return new LinearWebhookClient(secret).verify(Buffer.from(body), header["linear-signature"]);
@@ -200,3 +202,13 @@ export default {
     },
   },
 };
+
+function cloudinary(algorithm) {
+  return {
+    verify({ secret, body, header }) {
+      const { v2 } = require("cloudinary");
+      v2.config({ api_secret: secret, signature_algorithm: algorithm });
+      return v2.utils.verifyNotificationSignature(body, Number(header["x-cld-timestamp"]), header["x-cld-signature"]);
+    },
+  };
+}

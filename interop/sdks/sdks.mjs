@@ -3,7 +3,7 @@
 //
 //   {"action": "list"}      the providers, with what the test must know of each
 //   {"action": "keys"}      a pair of keys: the secret that verifies, the key that signs
-//   {"action": "deliver"}   an unsigned delivery or, where the SDK signs, a signed one
+//   {"action": "deliver"}   a delivery that the SDK has signed; unsigned if it cannot, or if it is to be "bare"
 //   {"action": "verify"}    {} if the SDK takes the delivery for genuine, else {"refusal"}
 //
 // A provider is an object of these, of which verify is always there. A delivery
@@ -39,9 +39,12 @@ const actions = {
 
   keys: ({ provider }) => providers[provider].keys(),
 
-  async deliver({ provider, note, ...task }) {
-    const { url = "https://hooks.example.com/in", header = {}, body = json, sign = () => ({}), with: values } = providers[provider];
+  async deliver({ provider, note, bare, ...task }) {
+    const { url = "https://hooks.example.com/in", header = {}, body = json, sign, with: values } = providers[provider];
     const unsigned = { url, header: { "Content-Type": "application/json", ...header }, body: body(note, task) };
+    if (!sign || bare) {
+      return unsigned;
+    }
     const { header: added, ...signed } = await sign({ ...task, ...unsigned, with: values });
     return { ...unsigned, ...signed, header: { ...unsigned.header, ...added } };
   },

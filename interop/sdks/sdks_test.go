@@ -6,6 +6,7 @@ package sdks
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -49,7 +50,7 @@ func TestSDKs(t *testing.T) {
 	}
 	t.Logf("hookpass agrees with the SDKs of %d providers", judged)
 	if *update {
-		if err := os.WriteFile(proven, []byte(ids.String()), 0o644); err != nil { //nolint:gosec // G306: it is part of the source
+		if err := os.WriteFile(proven, []byte(ids.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,14 +73,20 @@ func testSDK(t *testing.T, n *node, p provider) {
 		t.Fatal(err)
 	}
 	lab := newLab(t, n, p, file)
+	signable := file.Scheme.Signable() == nil
 	for name, note := range notes {
 		lab.accepted(t, name, lab.deliver(t, note, lab.own, time.Now()))
+		if p.Signs && signable {
+			lab.accepted(t, name+" signed by hookpass", lab.signed(t, note, lab.own, time.Now()))
+		}
 	}
 	genuine := func() *webhook.Request { return lab.deliver(t, notes["plain"], lab.own, time.Now()) }
 
 	r := genuine()
-	r.Body[bytes.Index(r.Body, []byte("note"))] ^= 1
-	lab.refused(t, "a byte of the body changed", r, webhook.ErrSignatureMismatch)
+	if file.Scheme.Signed != "" {
+		r.Body[bytes.Index(r.Body, []byte("note"))] ^= 1
+		lab.refused(t, "a byte of the body changed", r, webhook.ErrSignatureMismatch)
+	}
 
 	r = genuine()
 	lab.signature.replace(t, r, func(digits string) string {
@@ -125,7 +132,7 @@ type lab struct {
 
 func newLab(t *testing.T, n *node, p provider, file *catalog.Provider) *lab {
 	t.Helper()
-	l := &lab{node: n, provider: p, file: file, signature: placeOf(file.Scheme.Signature)}
+	l := &lab{node: n, provider: p, file: file, signature: placeOf(cmp.Or(file.Scheme.Signature, "header Authorization"))}
 	if p.Keys {
 		n.ask(t, task{Action: "keys", Provider: p.ID}, &l.own)
 		n.ask(t, task{Action: "keys", Provider: p.ID}, &l.other)
@@ -159,21 +166,16 @@ const id, event = "evt_3f9c2a", "order.paid"
 // hookpass's signer.
 func (l *lab) deliver(t *testing.T, note string, by keys, at time.Time) *webhook.Request {
 	t.Helper()
-	var answer answer
-	l.node.ask(t, task{Action: "deliver", Provider: l.provider.ID, keys: by, Note: note, Time: at.UTC(), ID: id, Event: event}, &answer)
-	if answer.Refusal != "" {
-		t.Fatal(answer.Refusal)
-	}
-	r := answer.request(t)
 	if !l.provider.Signs {
-		l.sign(t, r, by, at)
+		return l.signed(t, note, by, at)
 	}
-	return r
+	return l.made(t, task{keys: by, Note: note, Time: at})
 }
 
-// sign has hookpass's signer sign.
-func (l *lab) sign(t *testing.T, r *webhook.Request, by keys, at time.Time) {
+// signed makes a delivery that hookpass's signer has signed.
+func (l *lab) signed(t *testing.T, note string, by keys, at time.Time) *webhook.Request {
 	t.Helper()
+	r := l.made(t, task{keys: by, Note: note, Time: at, Bare: true})
 	signer, err := webhook.NewSigner(l.file.Scheme, l.secret(t, by), l.provider.With)
 	if err != nil {
 		t.Fatal(err)
@@ -184,6 +186,18 @@ func (l *lab) sign(t *testing.T, r *webhook.Request, by keys, at time.Time) {
 	if address, _, _ := strings.Cut(r.URL, "?"); l.signature.kind == "query" {
 		setURL(t, r, address+"?"+r.Query)
 	}
+	return r
+}
+
+func (l *lab) made(t *testing.T, task task) *webhook.Request {
+	t.Helper()
+	task.Action, task.Provider, task.ID, task.Event, task.Time = "deliver", l.provider.ID, id, event, task.Time.UTC()
+	var answer answer
+	l.node.ask(t, task, &answer)
+	if answer.Refusal != "" {
+		t.Fatal(answer.Refusal)
+	}
+	return answer.request(t)
 }
 
 func (l *lab) accepted(t *testing.T, name string, r *webhook.Request) {
