@@ -174,7 +174,7 @@ func (x *exchange) withhold(verdict delivery.Verdict, reason delivery.Reason, re
 // refuse ends the exchange of a delivery that did not pass.
 func (x *exchange) refuse(err error) error {
 	refusal := refusalFor(err)
-	if handshake := (*webhook.RefusedHandshake)(nil); errors.As(err, &handshake) && handshake.Status != 0 {
+	if handshake := (*webhook.HandshakeError)(nil); errors.As(err, &handshake) && handshake.Status != 0 {
 		refusal.status = handshake.Status
 	}
 	return x.withhold(delivery.VerdictRejected, refusal.reason, func() error {

@@ -94,7 +94,7 @@ func lifetime(header http.Header) time.Duration {
 	for directive := range strings.SplitSeq(header.Get("Cache-Control"), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		if seconds, err := strconv.ParseUint(value, 10, 31); err == nil && strings.EqualFold(name, "max-age") {
-			return min(max(time.Duration(seconds)*time.Second, minLifetime), maxLifetime) //nolint:gosec // G115: of 31 bits
+			return min(max(time.Duration(seconds)*time.Second, minLifetime), maxLifetime)
 		}
 	}
 	return defaultLifetime

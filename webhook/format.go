@@ -31,9 +31,9 @@ const (
 	partExtra     partKind = "{extra}"
 )
 
-func (f format) has(kind partKind) bool { return f.count(kind) > 0 }
+func (f *format) has(kind partKind) bool { return f.count(kind) > 0 }
 
-func (f format) count(kind partKind) (n int) {
+func (f *format) count(kind partKind) (n int) {
 	for _, p := range f.parts {
 		if p.holds == kind {
 			n++
@@ -157,7 +157,7 @@ func (c *found) add(p formatPart, text string) bool {
 
 // read adds what value holds to c. Parts that fit nothing are skipped, as
 // providers add signature versions before they announce them.
-func (f format) read(value string, c *found) {
+func (f *format) read(value string, c *found) {
 	if f.sets == "" {
 		f.readSet(value, c)
 		return
@@ -169,7 +169,7 @@ func (f format) read(value string, c *found) {
 	}
 }
 
-func (f format) readSet(value string, c *found) {
+func (f *format) readSet(value string, c *found) {
 	if f.separator == "" {
 		c.add(f.parts[0], value)
 		return
@@ -188,7 +188,7 @@ func (f format) readSet(value string, c *found) {
 	}
 }
 
-func (f format) readPositional(value string, c *found) {
+func (f *format) readPositional(value string, c *found) {
 	last := len(f.parts) - 1
 	for i, p := range f.parts {
 		item, rest, more := strings.Cut(value, f.separator)
@@ -208,7 +208,7 @@ func (f format) readPositional(value string, c *found) {
 
 // write is the inverse of read, for one signature. {extra} stays empty: it means
 // nothing here.
-func (f format) write(signature, timestamp string) string {
+func (f *format) write(signature, timestamp string) string {
 	var b strings.Builder
 	for i, p := range f.parts {
 		if i > 0 {

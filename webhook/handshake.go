@@ -56,14 +56,14 @@ type Reply struct {
 	Body   string // its content type is in Header
 }
 
-// RefusedHandshake is the error of a question that lacks the required value. It
+// HandshakeError is the error of a question that lacks the required value. It
 // wraps [ErrSignatureMismatch].
-type RefusedHandshake struct {
+type HandshakeError struct {
 	Status int // 0: that of every refusal
 }
 
-func (*RefusedHandshake) Error() string { return "handshake without the required value" }
-func (*RefusedHandshake) Unwrap() error { return ErrSignatureMismatch }
+func (*HandshakeError) Error() string { return "handshake without the required value" }
+func (*HandshakeError) Unwrap() error { return ErrSignatureMismatch }
 
 // Responder answers one kind of handshake.
 type Responder struct {
@@ -152,7 +152,10 @@ func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Respo
 	if h.Text != "" && h.JSON != nil {
 		return nil, fmt.Errorf("%w: handshake with text and json: write one of them", ErrScheme)
 	}
-	return r, r.compileAnswer(h, secrets, with)
+	if err := r.compileAnswer(h, secrets, with); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func (r *Responder) compileAnswer(h Handshake, secrets []Secret, with map[string]string) (err error) {

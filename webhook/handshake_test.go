@@ -65,7 +65,7 @@ func TestHandshakes(t *testing.T) {
 				tt.request.Method = http.MethodPost
 			}
 			reply, err := r.Answer(&tt.request)
-			var refused *RefusedHandshake
+			var refused *HandshakeError
 			if errors.As(err, &refused) != (tt.refused != 0) || tt.refused > 0 && refused.Status != tt.refused {
 				t.Fatalf("refused: %v", err)
 			}

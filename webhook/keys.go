@@ -59,14 +59,14 @@ func parseKeyURL(text string) (*keyURL, error) {
 		if err != nil {
 			return nil, err
 		}
-		filled := ""
+		var b strings.Builder
 		for _, s := range t {
-			filled += s.text // a parameter's name stands for its value here
+			b.WriteString(s.text) // a parameter's name stands for its value here
 			if s.kind != segmentLiteral && s.kind != segmentWith {
 				return nil, fmt.Errorf("%w: keys %q: only {with:NAME} can be a part of the URL: the rest would be the sender's choice", ErrScheme, pattern)
 			}
 		}
-		if !isHTTPS(filled) || !pinned(filled) {
+		if filled := b.String(); !isHTTPS(filled) || !pinned(filled) {
 			return nil, fmt.Errorf(`%w: keys %q: write a whole https URL, such as https://example.com/jwks, with a host that ends in a name without "*"`, ErrScheme, pattern)
 		}
 		k.patterns = append(k.patterns, t)

@@ -27,7 +27,7 @@ func (r *Responder) Answer(request *Request) (*Reply, error) {
 	}
 	if r.require != nil {
 		if holds, err := r.require.holds(request); err != nil || !holds {
-			return nil, &RefusedHandshake{r.refuse}
+			return nil, &HandshakeError{r.refuse}
 		}
 	}
 	return r.reply(request)

@@ -82,11 +82,12 @@ type Scheme struct {
 	// {timestamp} the text as received; {extra} that part of the signature's format,
 	// which must not hold the text behind it in signed; {form_sorted} each form
 	// field's name followed by its value, in the order of the names, then of the
-	// values, without repeats. {sha256:body},
-	// {sha256_base64:body}, {sha256_raw:body} and {crc32:body} are digests of the
-	// body, and of the URL with url in its place, in hex, base64, bare bytes
-	// and decimal. {secret}, in a digest and nowhere else, is the secret.
-	// Required. Empty for token and basic, which sign nothing.
+	// values, without repeats. {sha256:body}, {sha256_base64:body},
+	// {sha256_raw:body}, {md5_base64:body} and {crc32:body} are digests of the body,
+	// and of the URL with url in its place, in hex, base64, bare bytes, base64 and
+	// decimal; {quoted:body} is the body as a JSON string. {secret}, in a digest and
+	// nowhere else, is the secret. "{{" is a brace. Required. Empty for token and
+	// basic, which sign nothing.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",

@@ -136,25 +136,24 @@ func emptied(value string) string {
 	return ""
 }
 
-// otherDigit changes a digit of the first long run of hex or base64 in a value:
-// that is the signature.
+// otherDigit changes a digit of each long run of hex or base64 in a value: one is
+// the signature.
 func otherDigit(value string) string {
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/_-"
-	run := 0
+	run, changed := 0, []byte(value)
 	for i := range len(value) {
 		if strings.IndexByte(digits, value[i]) < 0 {
 			run = 0
 			continue
 		}
 		if run++; run == 27 {
-			other := "0"
+			changed[i] = '0'
 			if value[i] == '0' {
-				other = "1"
+				changed[i] = '1'
 			}
-			return value[:i] + other + value[i+1:]
 		}
 	}
-	return value
+	return string(changed)
 }
 
 // replace changes the value at a place, as it is written there, and reports

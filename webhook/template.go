@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/md5" //nolint:gosec // G501: the provider signs no other digest
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -98,6 +99,11 @@ func parseTemplate(text string) (template, error) {
 		if !open {
 			break
 		}
+		if tail, escaped := strings.CutPrefix(after, "{"); escaped {
+			t = append(t, segment{kind: segmentLiteral, text: "{"})
+			rest = tail
+			continue
+		}
 		name, tail, closed := strings.Cut(after, "}")
 		if !closed {
 			return nil, fmt.Errorf("%w: signed %q has a { without its }", ErrScheme, text)
@@ -133,13 +139,13 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentJSON, text: p.names[0]}, nil
 		case "with":
 			return segment{kind: segmentWith, text: argument}, nil
-		case "sha256", "sha256_base64", "sha256_raw", "crc32":
+		case "sha256", "sha256_base64", "sha256_raw", "md5_base64", "crc32", "quoted":
 			if argument == "body" || argument == "url" {
 				return segment{kind: segmentDigest, text: kind, of: segmentNames[argument]}, nil
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw or crc32 of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -233,10 +239,16 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 }
 
 // digestText is the digest of b as providers write it: lower-case hex, base64 or
-// its bytes, a CRC as a decimal number.
+// its bytes, a CRC as a decimal number; or b itself as a JSON string.
 func digestText(name string, b []byte) string {
-	if name == "crc32" {
+	switch name {
+	case "crc32":
 		return strconv.FormatUint(uint64(crc32.ChecksumIEEE(b)), 10)
+	case "md5_base64":
+		sum := md5.Sum(b) //nolint:gosec // G401: the provider signs no other digest
+		return base64.StdEncoding.EncodeToString(sum[:])
+	case "quoted":
+		return quoted(b)
 	}
 	sum := sha256.Sum256(b)
 	switch name {
@@ -247,6 +259,28 @@ func digestText(name string, b []byte) string {
 	default:
 		return hex.EncodeToString(sum[:])
 	}
+}
+
+// quoted is b as JavaScript's JSON.stringify writes a text (ECMA-262): unlike
+// encoding/json, it escapes nothing that JSON does not want escaped. Working on
+// bytes, it never makes one text of two.
+func quoted(b []byte) string {
+	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+	var text strings.Builder
+	text.WriteByte('"')
+	for _, c := range b {
+		escape, isShort := short[c]
+		switch {
+		case isShort:
+			text.WriteString(escape)
+		case c < ' ':
+			fmt.Fprintf(&text, `\u%04x`, c)
+		default:
+			text.WriteByte(c)
+		}
+	}
+	text.WriteByte('"')
+	return text.String()
 }
 
 // writeForm writes each name with each of its values, sorted and without
