@@ -207,6 +207,13 @@ export default {
     };
   },
 
+  "sinch-voice"({ secret, body, time, method, url, header }) {
+    const at = time.toISOString().replace(".000", "");
+    const message = [method, digest("md5", body, "base64"), header["Content-Type"], `x-timestamp:${at}`, new URL(url).pathname].join("\n");
+    const signature = hmac("sha256", Buffer.from(secret, "base64"), message, "base64");
+    return { header: { "X-Timestamp": at, Authorization: `application 669E367E-6BBA-48AB-AF15-266871C28135:${signature}` } };
+  },
+
   "tiktok-shop"({ secret, body, with: { app_key } }) {
     return { header: { Authorization: hmac("sha256", secret, app_key + body, "hex") } };
   },

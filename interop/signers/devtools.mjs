@@ -144,4 +144,9 @@ export default {
     const signature = hmac("sha256", secret, milliseconds(time) + "." + body, "hex");
     return { header: { "WorkOS-Signature": `t=${milliseconds(time)}, v1=${signature}` } };
   },
+
+  hygraph({ secret, body, time }) {
+    const message = JSON.stringify({ Body: body, EnvironmentName: "master", TimeStamp: time.getTime() });
+    return { header: { "gcms-signature": `sign=${hmac("sha256", secret, message, "base64")}, env=master, t=${time.getTime()}` } };
+  },
 };
