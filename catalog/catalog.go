@@ -96,6 +96,7 @@ type Vector struct {
 	Source string `yaml:"source"`
 
 	Secret string            `yaml:"secret"`
+	Keys   string            `yaml:"keys"` // what is published, where the keys are fetched: a JWKS, or PEM
 	With   map[string]string `yaml:"with"`
 	Method string            `yaml:"method"`
 	URL    string            `yaml:"url"`

@@ -20,7 +20,7 @@ var signedField = regexp.MustCompile(`\{(json|form|query):([^}]+)\}`)
 // signature covers: by a byte of a body that is signed whole, or by a field.
 func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request {
 	changed := map[string]*webhook.Request{}
-	if strings.Contains(p.Scheme.Signed, "body}") {
+	if strings.Contains(p.Scheme.Signed+p.Scheme.Claims, "body}") {
 		for name, at := range map[string]int{"first": 0, "middle": len(v.Body) / 2, "last": len(v.Body) - 1} {
 			r := request(v)
 			r.Body[at] ^= 1
@@ -40,6 +40,18 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		r := request(v)
 		r.Body = append(r.Body, "&more=1"...)
 		changed["form field added"] = r
+	}
+	if p.Scheme.Signature == "body" {
+		r := request(v)
+		replace(r, "body", otherClaim)
+		changed["token's claims changed"] = r
+	}
+	if p.Scheme.Type == webhook.TypeSNS {
+		for _, name := range []string{"Message", "MessageId", "Timestamp", "TopicArn"} {
+			r := request(v)
+			replace(r, "body "+name, longer)
+			changed[name+" changed"] = r
+		}
 	}
 	for _, field := range signedField.FindAllStringSubmatch(p.Scheme.Signed, -1) {
 		place := strings.Replace(field[1], "json", "body", 1) + " " + field[2]
@@ -136,9 +148,27 @@ func emptied(value string) string {
 	return ""
 }
 
-// otherDigit changes a digit of each long run of hex or base64 in a value: one is
-// the signature.
+// otherClaim changes a digit in the middle of a token's claims.
+func otherClaim(token string) string {
+	parts := strings.Split(token, ".")
+	digits := []byte(parts[1])
+	middle := &digits[len(digits)/2]
+	if *middle == 'a' {
+		*middle = 'b'
+	} else {
+		*middle = 'a'
+	}
+	parts[1] = string(digits)
+	return strings.Join(parts, ".")
+}
+
+// otherDigit changes a digit of each long run of hex or base64 in a value, or
+// behind a token's last dot: one is the signature.
 func otherDigit(value string) string {
+	if strings.Count(value, ".") == 2 {
+		last := strings.LastIndexByte(value, '.') + 1
+		return value[:last] + otherDigit(value[last:])
+	}
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/_-"
 	run, changed := 0, []byte(value)
 	for i := range len(value) {
@@ -179,6 +209,10 @@ func replace(r *webhook.Request, place string, change func(string) string) bool 
 				return true
 			}
 		case "body":
+			if name == "" {
+				r.Body = []byte(change(string(r.Body)))
+				return true
+			}
 			if v := gjson.GetBytes(r.Body, name); v.Index > 0 && v.Type != gjson.Null {
 				r.Body = slices.Concat(r.Body[:v.Index], []byte(change(v.Raw)), r.Body[v.Index+len(v.Raw):])
 				return true

@@ -1,6 +1,9 @@
 package webhook_test
 
 import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
@@ -32,6 +37,11 @@ func TestVectors(t *testing.T) {
 
 func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 	verifier := newVerifier(t, p, v.Secret, v.With)
+	other := newVerifier(t, p, otherSecret(p), v.With)
+	if v.Keys != "" {
+		verifier.FetchFrom(publishedAs(t, v.Keys))
+		other.FetchFrom(publishedAs(t, "-----BEGIN PUBLIC KEY-----\n"+otherRSAKey+"\n-----END PUBLIC KEY-----"))
+	}
 	d, err := verifier.Verify(request(v), v.Time)
 	if err != nil {
 		t.Fatalf("refused as it is: %v", err)
@@ -39,7 +49,7 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 	if d.ID != v.DeliveryID || d.Event != v.Event || !d.Timestamp.Equal(v.Time) {
 		t.Errorf("delivery %q, event %q, time %s; want %q, %q, %s", d.ID, d.Event, d.Timestamp, v.DeliveryID, v.Event, v.Time)
 	}
-	if d.Secret != "the one" {
+	if d.Secret != "the one" && v.Keys == "" {
 		t.Errorf("matched secret %q", d.Secret)
 	}
 
@@ -51,14 +61,14 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 		})
 	}
 	changed := tampered(p, v)
-	if len(changed) == 0 && p.Scheme.Signed != "" {
+	if facts, _ := p.Scheme.Facts(); len(changed) == 0 && facts.SignsBody {
 		t.Error("nothing that is signed could be changed")
 	}
 	for name, r := range changed {
 		refused(name, verifier, r, v.Time, webhook.ErrSignatureMismatch)
 	}
 
-	refused("other secret", newVerifier(t, p, otherSecret(p), v.With), request(v), v.Time, webhook.ErrSignatureMismatch)
+	refused("other secret", other, request(v), v.Time, webhook.ErrSignatureMismatch)
 
 	r := request(v)
 	replace(r, signaturePlace(p), otherSignature(p))
@@ -83,8 +93,9 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 	}
 	facts, _ := p.Scheme.Facts()
 	if facts.Proof == webhook.ProofToken {
-		// A token proves the sender alone, and nothing may suggest otherwise.
-		if facts.SignsID || facts.SignsBody || facts.HasTimestamp {
+		// A token proves the sender alone, and nothing may suggest otherwise; a JWT
+		// says when it was made, too.
+		if facts.SignsID || facts.SignsBody || facts.HasTimestamp && p.Scheme.Type != webhook.TypeJWT {
 			t.Errorf("a token covers nothing, but the facts are %+v", facts)
 		}
 		for name, r := range otherContent(p, v) {
@@ -154,6 +165,7 @@ var otherPublicKeys = map[string]string{
 	webhook.TypeECDSA:   "3059301306072a8648ce3d020106082a8648ce3d0301070342000460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
 	webhook.TypeRSA:     otherRSAKey,
 	webhook.TypeRSAPSS:  otherRSAKey,
+	webhook.TypeJWT:     otherRSAKey,
 }
 
 const otherRSAKey = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAvO8vXV+JksBzZAY6GhSOXdoTCfhXaaiZ+qAbtaDBiu2AGkGVpmEygFmWP4Li9m5+Ni85BhVvZOodM9epgW3FbA5Q1SexvAF1PPjX4JpMstak/QhAgl1qMSqEevL8cmUeTgcMuVWCJmlge9h7B1CSD4rtlimGZozG39rUBDg6Qt2K+P4wBfLblL0k4C4YUdLnpGYEDIth+i8XsRpFlogxCAFyH9+knYsDbR43UJ9shtc42Ybd40Afihj8KnYKXzchyQ42aC8aZ/h5hyZ28yVyOj3Vos0VdBIs/gAyJ/4yyQFCXYte64I7ssrlbGRaco4nKF3HmaNhxwyKyJafz19eHwIDAQAB"
@@ -174,13 +186,52 @@ func request(v catalog.Vector) *webhook.Request {
 
 func newVerifier(t testing.TB, p *catalog.Provider, secret string, with map[string]string) *webhook.Verifier {
 	t.Helper()
-	s, err := webhook.ParseSecret("the one", secret, p.Scheme.Key)
-	if err != nil {
-		t.Fatal(err)
+	var secrets []webhook.Secret
+	if facts, _ := p.Scheme.Facts(); !facts.FetchesKeys {
+		s, err := webhook.ParseSecret("the one", secret, p.Scheme.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets = append(secrets, s)
 	}
-	v, err := webhook.NewVerifier(p.Scheme, []webhook.Secret{s}, p.MaxAge(), with)
+	v, err := webhook.NewVerifier(p.Scheme, secrets, p.MaxAge(), with)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// publishedKeys are the same whatever URL is asked, and have the id asked for.
+type publishedKeys []jose.JSONWebKey
+
+func (k publishedKeys) Keys(_, id string) ([]jose.JSONWebKey, error) {
+	keys := slices.Clone(k)
+	for i := range keys {
+		keys[i].KeyID = id
+	}
+	return keys, nil
+}
+
+func publishedAs(t testing.TB, text string) publishedKeys {
+	t.Helper()
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal([]byte(text), &set); err != nil {
+			t.Fatal(err)
+		}
+		return set.Keys
+	}
+	if block.Type == "CERTIFICATE" {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return publishedKeys{{Key: certificate.PublicKey, Certificates: []*x509.Certificate{certificate}}}
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return publishedKeys{{Key: key}}
 }

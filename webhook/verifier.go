@@ -33,7 +33,7 @@ func NewVerifier(s Scheme, secrets []Secret, tolerance time.Duration, with map[s
 	case c.keys != nil && len(secrets) > 0:
 		return nil, fmt.Errorf("%w: the keys are fetched: remove the secret", ErrScheme)
 	case c.keys != nil:
-		v.keys = []labelled{{fetchedKey{c.method.(published), c.keys}, "fetched"}}
+		v.keys = []labelled{{fetchedKey{c.method.(published), c.keys}, ""}}
 	case len(secrets) == 0:
 		return nil, fmt.Errorf("%w: at least one is needed", ErrSecretEmpty)
 	}
@@ -122,11 +122,6 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	if err != nil {
 		return d, err
 	}
-	if r.claims != nil {
-		if err := v.checkClaims(r, e, now); err != nil {
-			return d, err
-		}
-	}
 	if v.scheme.strictBody {
 		if err := unambiguous(r.Body); err != nil {
 			return d, err
@@ -139,6 +134,11 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 			e.fields.timestamp = v.claimedTime(r)
 		}
 		if err := v.date(&d, e.fields.timestamp, now); err != nil {
+			return d, err
+		}
+	}
+	if r.claims != nil {
+		if err := v.checkClaims(r, e, now); err != nil {
 			return d, err
 		}
 	}

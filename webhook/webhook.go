@@ -94,5 +94,5 @@ type Delivery struct {
 	ID        string    // the provider's id for idempotency; empty if it sent none
 	Event     string    // the event type; empty if it sent none
 	Timestamp time.Time // zero if the scheme has none
-	Secret    string    // label of the secret that matched; empty if none did
+	Secret    string    // label of the secret that matched; empty if none did, or if the key was fetched
 }

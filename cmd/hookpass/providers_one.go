@@ -102,9 +102,14 @@ func describe(h webhook.Handshake) string {
 func (e entry) caddyfile() string {
 	var b strings.Builder
 	e.writeServers(&b)
-	if block := e.settings(); block == "" {
+	switch block := e.settings(); {
+	case e.facts.FetchesKeys && block == "":
+		writeSite(&b, e.ID, e.ID)
+	case e.facts.FetchesKeys:
+		writeSite(&b, e.ID, fmt.Sprintf("%s {\n%s\t\t}", e.ID, block))
+	case block == "":
 		writeSite(&b, e.ID, fmt.Sprintf("%s %s", e.ID, secretOf(e.ID)))
-	} else {
+	default:
 		writeSite(&b, e.ID, fmt.Sprintf("%s {\n\t\t\tsecret %s\n%s\t\t}", e.ID, secretOf(e.ID), block))
 	}
 	return b.String()

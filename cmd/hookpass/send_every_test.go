@@ -18,6 +18,7 @@ var unsendable = map[string]string{
 	webhook.TypeECDSA:   "the private key is the provider's",
 	webhook.TypeRSA:     "the private key is the provider's",
 	webhook.TypeRSAPSS:  "the private key is the provider's",
+	webhook.TypeSNS:     "the private key is Amazon's",
 	webhook.TypeJWT:     "the private key, or what the token claims, is the provider's",
 }
 
