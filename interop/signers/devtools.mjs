@@ -145,6 +145,8 @@ export default {
     return { header: { "WorkOS-Signature": `t=${milliseconds(time)}, v1=${signature}` } };
   },
 
+  trello: ({ secret, body, url }) => ({ header: { "X-Trello-Webhook": hmac("sha1", secret, body + url, "base64") } }),
+
   hygraph({ secret, body, time }) {
     const message = JSON.stringify({ Body: body, EnvironmentName: "master", TimeStamp: time.getTime() });
     return { header: { "gcms-signature": `sign=${hmac("sha256", secret, message, "base64")}, env=master, t=${time.getTime()}` } };
