@@ -90,10 +90,10 @@ func (h *hmacMethod) wellFormed(text string) bool {
 }
 
 func (h *hmacMethod) newKey(s Secret) (key, error) {
-	k := &hmacKey{method: h}
+	k := &hmacKey{method: h, secret: string(s.bytes())}
 	newHash := func() hash.Hash { return hmac.New(h.hash.New, s.bytes()) }
 	if h.plain {
-		newHash, k.secret = h.hash.New, string(s.bytes())
+		newHash = h.hash.New
 	}
 	k.pool.New = func() any { return &hasher{Hash: newHash()} }
 	return k, nil

@@ -85,8 +85,8 @@ type Scheme struct {
 	// values, without repeats. {sha256:body}, {sha256_base64:body},
 	// {sha256_raw:body}, {md5_base64:body} and {crc32:body} are digests of the body,
 	// and of the URL with url in its place, in hex, base64, bare bytes, base64 and
-	// decimal; {quoted:body} is the body as a JSON string. {secret}, in a digest and
-	// nowhere else, is the secret. "{{" is a brace. Required. Empty for token and
+	// decimal; {quoted:body} is the body as a JSON string. {secret}, which a digest
+	// must have, and an hmac may, is the secret. "{{" is a brace. Required. Empty for token and
 	// basic, which sign nothing.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
@@ -301,8 +301,8 @@ func (s Scheme) compile() (*scheme, error) {
 			return nil, &SchemeError{"signed", err}
 		}
 	}
-	if hasSecret := c.signed.uses(segmentSecret); hasSecret != (s.Type == TypeDigest) {
-		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} if, and only if, the type is digest", ErrScheme)}
+	if hasSecret := c.signed.uses(segmentSecret); hasSecret != (s.Type == TypeDigest) && s.Type != TypeHMAC {
+		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} in a digest, where it must be, and in an hmac alone", ErrScheme)}
 	}
 	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
 	if err := c.consistent(); err != nil {

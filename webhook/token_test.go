@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,7 +40,7 @@ func TestUnusableTokensAndDigests(t *testing.T) {
 		{"digest without an algorithm", plain, func(s *Scheme) { s.Algorithm = "" }, "algorithm"},
 		{"digest without an encoding", plain, func(s *Scheme) { s.Encoding = "" }, "encoding"},
 		{"digest with a key form", plain, func(s *Scheme) { s.Key = KeyHex }, "key"},
-		{"hmac over the secret", plain, func(s *Scheme) { s.Type = TypeHMAC }, "signed"},
+		{"signature over the secret", plain, func(s *Scheme) { s.Type, s.Key = TypeECDSA, KeyPublic }, "signed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := tt.scheme.Facts(); err != nil {
@@ -140,6 +142,19 @@ func TestBasicSecretNeedsItsColon(t *testing.T) {
 	_, err := NewVerifier(Scheme{Type: TypeBasic}, []Secret{mustSecret(t, "hunter2", KeyText)}, 0, nil)
 	if !errors.Is(err, ErrSecretEncoding) || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecretAsKeyAndInWhatIsSigned(t *testing.T) {
+	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "header X-Sig", Signed: "{secret}{body}"}
+	r := &Request{Header: http.Header{}, Body: []byte("{}")}
+	r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", "key{}")))
+	if _, err := mustVerifier(t, s, nil, mustSecret(t, "old", KeyText), mustSecret(t, "key", KeyText)).Verify(r, arrival); err != nil {
+		t.Error(err)
+	}
+	r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", "old{}")))
+	if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, ErrSignatureMismatch) {
+		t.Errorf("another secret in what is signed: %v", err)
 	}
 }
 
