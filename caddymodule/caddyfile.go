@@ -94,6 +94,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			timestamp   <place> [seconds|milliseconds|rfc3339|utc]
 //			delivery_id <place>
 //			event_type  <place>
+//			require     <place> <template>
 //			keys        <url>|<place> <url pattern...>      # in place of a secret
 //			claims      <name>=<template>[|<template>]...   # jwt
 //		}
@@ -296,6 +297,7 @@ func (d endpointDirective) scheme() error {
 		"timestamp":   {&s.Timestamp, "timestamp header X-Timestamp seconds"},
 		"delivery_id": {&s.DeliveryID, "delivery_id body id"},
 		"event_type":  {&s.EventType, "event_type body type"},
+		"require":     {&s.Require, "require query digest {sha256:body}"},
 		"keys":        {&s.Keys, "keys https://example.com/.well-known/jwks.json"},
 		"claims":      {&s.Claims, "claims iss=https://example.com payload_hash={sha256:body}"},
 	}

@@ -67,8 +67,14 @@ func wantError(t *testing.T, err error, message string) {
 	if err == nil {
 		t.Fatalf("no error, want %s", message)
 	}
+	// A list that grows with the catalogue is cut short by "…".
+	start, end, _ := strings.Cut(message, "…")
+	_, rest, found := strings.Cut(err.Error(), start)
+	if end != "" {
+		found = found && strings.Contains(rest, end)
+		_, rest, _ = strings.Cut(rest, end)
+	}
 	// What comes next in the text may only be Caddy's: more positions, further out.
-	_, rest, found := strings.Cut(err.Error(), message)
 	if !found || rest != "" && !strings.HasPrefix(rest, " import chain") && !strings.HasPrefix(rest, ", at ") {
 		t.Errorf("the error is\n\t%v\nwant\n\t%s", err, message)
 	}
