@@ -178,6 +178,12 @@ export default {
     },
   },
 
+  solidgate: {
+    with: { public_key: "wh_pk_example" },
+    sign: ({ secret, body }) => ({ header: { Signature: solidgateSignature(secret, body), Merchant: "wh_pk_example" } }),
+    verify: ({ secret, body, header }) => header.signature === solidgateSignature(secret, body),
+  },
+
   square: {
     verify: ({ secret, url, body, header }) =>
       require("square").WebhooksHelper.verifySignature({
@@ -236,4 +242,9 @@ async function orb() {
 function stripe() {
   const Stripe = require("stripe");
   return new Stripe("sk_test_unused");
+}
+
+function solidgateSignature(secret, body) {
+  const Api = require("@solidgate/node-sdk/src/api");
+  return new Api("wh_pk_example", secret)._generateSignature(body);
 }

@@ -1,8 +1,9 @@
 // Messaging, voice, mail and customers.
 
+import { createHash, createSecretKey } from "node:crypto";
 import { createRequire } from "node:module";
 
-import { ecdsaKeys, ed25519Keys, seconds, signWith } from "./helpers.mjs";
+import { ecdsaKeys, ed25519Keys, seconds, signWith, token } from "./helpers.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -46,6 +47,42 @@ export default {
 
   line: {
     verify: ({ secret, body, header }) => require("@line/bot-sdk").validateSignature(body, secret, header["x-line-signature"]),
+  },
+
+  livekit: {
+    sign: ({ secret, body, time }) => ({
+      header: {
+        Authorization: token(secret, {
+          iss: "example-key",
+          nbf: seconds(time),
+          exp: seconds(time) + 300,
+          sha256: createHash("sha256").update(body).digest("base64"),
+        }),
+      },
+    }),
+    async verify({ secret, body, header }) {
+      const { WebhookReceiver } = await import("livekit-server-sdk");
+      await new WebhookReceiver("example-key", secret).receive(body, header.authorization);
+    },
+  },
+
+  messagebird: {
+    sign: ({ secret, id, url, body, time }) => ({
+      header: {
+        "MessageBird-Signature-JWT": token(secret, {
+          iss: "MessageBird",
+          nbf: seconds(time),
+          exp: seconds(time) + 60,
+          jti: id,
+          url_hash: createHash("sha256").update(url).digest("hex"),
+          payload_hash: createHash("sha256").update(body).digest("hex"),
+        }),
+      },
+    }),
+    async verify({ secret, url, body, header }) {
+      const { verify } = require("messagebird/lib/webhook-signature-jwt");
+      await verify(url, Buffer.from(body), header["messagebird-signature-jwt"], createSecretKey(Buffer.from(secret)));
+    },
   },
 
   plain: {

@@ -1,6 +1,6 @@
 // What several SDKs need.
 
-import { generateKeyPairSync, sign } from "node:crypto";
+import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
@@ -49,4 +49,11 @@ function pem(privateKey) {
 // SDKs that verify by a public key cannot sign; this is the sender's part.
 export function signWith(algorithm, key, text, encoding) {
   return sign(algorithm, text, key).toString(encoding);
+}
+
+// A JWT; the SDKs that verify them do not make those of another time.
+export function token(secret, claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }

@@ -57,6 +57,21 @@ export default {
     },
   },
 
+  hygraph: {
+    ageless: true,
+    sign({ secret, body, time }) {
+      const { now } = Date;
+      Date.now = () => Date.parse(time); // the SDK always signs the present time
+      try {
+        return { header: { "gcms-signature": require("@hygraph/utils").generateWebhookSignature({ rawPayload: body, secret }) } };
+      } finally {
+        Date.now = now;
+      }
+    },
+    verify: ({ secret, body, header }) =>
+      require("@hygraph/utils").verifyWebhookSignature({ rawPayload: body, signature: header["gcms-signature"], secret }),
+  },
+
   imagekit: {
     async verify({ secret, body, header }) {
       const { default: ImageKit } = await import("@imagekit/nodejs");

@@ -73,7 +73,8 @@ func testSDK(t *testing.T, n *node, p provider) {
 		t.Fatal(err)
 	}
 	lab := newLab(t, n, p, file)
-	signable := file.Scheme.Signable() == nil
+	// hookpass's signer has nothing to write for {extra}.
+	signable := file.Scheme.Signable() == nil && !strings.Contains(file.Scheme.Signature, "{extra}")
 	for name, note := range notes {
 		lab.accepted(t, name, lab.deliver(t, note, lab.own, time.Now()))
 		if p.Signs && signable {
@@ -89,15 +90,8 @@ func testSDK(t *testing.T, n *node, p provider) {
 	}
 
 	r = genuine()
-	lab.signature.replace(t, r, func(digits string) string {
-		const at = 12 // not at the end, where base64 has digits that mean nothing
-		digit := "0"
-		if digits[at] == '0' {
-			digit = "1"
-		}
-		return digits[:at] + digit + digits[at+1:]
-	})
-	lab.refused(t, "a digit of the signature changed", r, webhook.ErrSignatureMismatch)
+	lab.signature.replace(t, r, spoil)
+	lab.refused(t, "digits of the signature changed", r, webhook.ErrSignatureMismatch)
 
 	r = genuine()
 	lab.signature.remove(t, r)
@@ -258,6 +252,16 @@ func placeOf(description string) (p place) {
 
 // digits are what a signature, or the key behind it, is written with.
 var digits = regexp.MustCompile(`[0-9A-Za-z+/_-]{27,}={0,2}`)
+
+// spoil exchanges two neighbouring groups of four digits, which in every encoding,
+// even in the base64 of hex, leaves something that could be a signature.
+func spoil(signature string) string {
+	at := 4
+	for signature[at:at+4] == signature[at+4:at+8] {
+		at += 4
+	}
+	return signature[:at] + signature[at+4:at+8] + signature[at:at+4] + signature[at+8:]
+}
 
 // replace changes the last long run of digits, which is the signature.
 func (p place) replace(t *testing.T, r *webhook.Request, change func(string) string) {
