@@ -136,18 +136,24 @@ func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Respo
 		return nil, fmt.Errorf("%w: handshake without when: write what tells it from an event, such as body type url_verification", ErrScheme)
 	}
 	for _, words := range h.When {
-		c, err := parseCondition(words, with)
+		c, err := parseCondition(words)
+		if err == nil {
+			err = c.fill(with)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("handshake when: %w", err)
 		}
-		r.when = append(r.when, c)
+		r.when = append(r.when, *c)
 	}
 	if h.Require != "" {
-		c, err := parseCondition(h.Require, with)
+		c, err := parseCondition(h.Require)
+		if err == nil {
+			err = c.fill(with)
+		}
 		if err != nil || c.any {
 			return nil, errors.Join(fmt.Errorf("%w: handshake require %q: write a place and a value", ErrScheme, h.Require), err)
 		}
-		r.require = &c
+		r.require = c
 	}
 	if h.Text != "" && h.JSON != nil {
 		return nil, fmt.Errorf("%w: handshake with text and json: write one of them", ErrScheme)
@@ -204,8 +210,10 @@ func (r *Responder) compileAnswer(h Handshake, secrets []Secret, with map[string
 }
 
 // parseCondition reads a place and, behind it, the value.
-func parseCondition(words string, with map[string]string) (c condition, err error) {
+func parseCondition(words string) (*condition, error) {
+	c := &condition{}
 	where, value := cutPlace(words)
+	var err error
 	if c.place, err = ParsePlace(where); err != nil {
 		return c, err
 	}
@@ -216,8 +224,20 @@ func parseCondition(words string, with map[string]string) (c condition, err erro
 	if c.want, err = parseTemplate(value); err != nil {
 		return c, err
 	}
+	return c, nil
+}
+
+func (c *condition) fill(with map[string]string) (err error) {
 	c.want, err = c.want.fill(with)
-	return c, err
+	return err
+}
+
+// template is what must stand at the place; none if c is nil.
+func (c *condition) template() template {
+	if c == nil {
+		return nil
+	}
+	return c.want
 }
 
 func parseAnswer(text string, with map[string]string) (answerText, error) {

@@ -22,6 +22,8 @@ func (p Place) Set(r *Request, value string) (err error) {
 		r.Header.Set(p.names[0], value)
 	case inQuery:
 		r.Query = joinFields(r.Query, field)
+		address, _, _ := strings.Cut(r.URL, "?")
+		r.URL = address + "?" + r.Query
 	case inForm:
 		r.Body = []byte(joinFields(string(r.Body), field))
 	case inBody:

@@ -90,11 +90,17 @@ type Scheme struct {
 	// basic, which sign nothing.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
+	// What must stand at a place besides: "query digest {sha256:body}", a place and
+	// a text that is written like what is signed. Where the signature covers the
+	// place but not the body, a digest there is what ties the body to it. Default:
+	// nothing. Means nothing to jwt, token, basic and aws-sns.
+	Require string `json:"require,omitempty" yaml:"require"`
+
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
 	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
 	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds,
-	// rfc3339 or utc, which is RFC 3339 without an offset. Default unit: seconds.
-	// Empty if the scheme has no timestamp. It must be covered by what is signed,
+	// rfc3339, utc, which is RFC 3339 without an offset, or http, as the field Date
+	// of RFC 9110 has it. Default unit: seconds. Empty if the scheme has no timestamp. It must be covered by what is signed,
 	// else it proves nothing.
 	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`
 
@@ -145,6 +151,7 @@ type scheme struct {
 	id        *Place
 	event     *Place
 	claims    []claim
+	require   *condition
 	keys      *keyURL // nil: the key is the secret
 
 	// strictBody: chosen body fields are signed rather than the body, so that a
@@ -186,7 +193,7 @@ func (s Scheme) Facts() (Facts, error) {
 		HasTimestamp: c.timestamp.exists(),
 		HasID:        c.id != nil,
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
-		SignsBody:    slices.ContainsFunc(c.signed, segment.inBody) || c.token() && c.signature.kind == inBody,
+		SignsBody:    c.signsInBody() || c.token() && c.signature.kind == inBody,
 	}
 	if !c.signs() || c.token() && !f.SignsBody {
 		f.Proof = ProofToken
@@ -199,7 +206,7 @@ func (s Scheme) Facts() (Facts, error) {
 	if c.keys != nil && c.keys.named != nil && c.keys.named.kind == inHeader {
 		f.Header = append(f.Header, c.keys.named.names...)
 	}
-	for _, segment := range slices.Concat(c.keys.templates(), c.signed) {
+	for _, segment := range slices.Concat(c.keys.templates(), c.signed, c.require.template()) {
 		switch segment.kind {
 		case segmentWith:
 			f.Parameters = append(f.Parameters, segment.text)
@@ -217,6 +224,9 @@ func (c *scheme) places() []Place {
 		if p != nil {
 			places = append(places, *p)
 		}
+	}
+	if c.require != nil {
+		places = append(places, c.require.place)
 	}
 	return places
 }
@@ -276,6 +286,12 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.event, err = optionalPlace("event_type", s.EventType); err != nil {
 		return nil, &SchemeError{"event_type", err}
 	}
+	if s.Require != "" {
+		c.require, err = parseCondition(s.Require)
+		if err != nil || c.require.any {
+			return nil, &SchemeError{"require", errors.Join(fmt.Errorf("%w: require %q: write a place and a text, such as query digest {sha256:body}", ErrScheme, s.Require), err)}
+		}
+	}
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.has(partTimestamp)); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
@@ -316,17 +332,18 @@ func (s Scheme) foreign() string {
 	words := map[string]string{
 		"algorithm": s.Algorithm, "signature": s.Signature, "encoding": s.Encoding,
 		"signed": s.Signed, "claims": s.Claims, "timestamp": s.Timestamp,
+		"require": s.Require,
 	}
 	useless := []string{"claims"}
 	switch s.Type {
 	case TypeJWT:
-		useless = []string{"encoding", "signed"}
+		useless = []string{"encoding", "signed", "require"}
 	case TypeSNS:
-		useless = []string{"algorithm", "encoding", "signed"}
+		useless = []string{"algorithm", "encoding", "signed", "require"}
 	case TypeToken:
-		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp"}
+		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp", "require"}
 	case TypeBasic:
-		useless = []string{"algorithm", "signature", "encoding", "signed", "claims", "timestamp"}
+		useless = []string{"algorithm", "signature", "encoding", "signed", "claims", "timestamp", "require"}
 	}
 	for _, word := range useless {
 		if words[word] != "" {
@@ -345,6 +362,11 @@ func (c *scheme) fill(with map[string]string) (err error) {
 	}
 	for i := range c.claims {
 		if c.claims[i], err = c.claims[i].fill(with); err != nil {
+			return err
+		}
+	}
+	if c.require != nil {
+		if err := c.require.fill(with); err != nil {
 			return err
 		}
 	}
@@ -383,7 +405,7 @@ func (c *scheme) consistent() error {
 		return &SchemeError{"signature", fmt.Errorf("%w: nothing is signed, so anyone could renew a timestamp: leave {timestamp} out", ErrScheme)}
 	case c.isSNS() && !slices.ContainsFunc(c.claims, func(c claim) bool { return c.name == "TopicArn" }):
 		return &SchemeError{"claims", fmt.Errorf("%w: every topic of every AWS account signs alike: write which one is meant, as claims TopicArn={with:topic_arn}", ErrScheme)}
-	case c.signs() && !c.token() && !slices.ContainsFunc(c.signed, segment.inBody):
+	case c.signs() && !c.token() && !c.signsInBody():
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
@@ -401,13 +423,24 @@ func (c *scheme) timestampSigned() bool {
 	return c.signed.uses(segmentTimestamp) || c.covers(c.timestamp.place)
 }
 
+// signsInBody reports whether the signature covers any of the body.
+func (c *scheme) signsInBody() bool {
+	return slices.ContainsFunc(c.signed, segment.inBody) || c.ties(segment.inBody)
+}
+
+// ties reports whether the signature covers a place, outside of the body, where
+// such a segment must stand.
+func (c *scheme) ties(such func(segment) bool) bool {
+	return c.require != nil && slices.ContainsFunc(c.require.want, such) && c.require.place.inHead() && c.covers(c.require.place)
+}
+
 // covers reports whether the signature covers the value at p.
 func (c *scheme) covers(p Place) bool {
 	switch p.kind {
 	case inClaim:
 		return c.token()
 	case inBody, inForm:
-		if c.signed.uses(segmentBody) {
+		if c.signed.uses(segmentBody) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
 			return true
 		}
 		if first, others, several := strings.Cut(p.names[0], "+"); several && p.kind == inBody {

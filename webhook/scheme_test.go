@@ -323,6 +323,9 @@ func TestTimestamps(t *testing.T) {
 		{"utc", "2026-01-01T00:00:00.551", at, nil},
 		{"utc", "2026-01-01T00:00:00Z", at, ErrTimestampMalformed},
 		{"utc", "2025-12-31T23:00:00", at, ErrTimestampTooOld},
+		{"http", "Thu, 01 Jan 2026 00:00:00 GMT", at, nil},
+		{"http", "Thu, 01 Jan 2026 00:00:00 CET", at, ErrTimestampMalformed},
+		{"http", "Wed, 31 Dec 2025 23:00:00 GMT", at, ErrTimestampTooOld},
 		{"rfc3339", "9999-12-31T23:59:59Z", at, ErrTimestampTooNew},
 	} {
 		t.Run(tt.unit+" "+tt.text, func(t *testing.T) {
@@ -353,7 +356,7 @@ func TestEncodingsReadWhatTheyWrite(t *testing.T) {
 }
 
 func TestTimestampsAreReadAsTheyAreWritten(t *testing.T) {
-	for _, unit := range []string{"seconds", "milliseconds", "rfc3339", "utc"} {
+	for _, unit := range []string{"seconds", "milliseconds", "rfc3339", "utc", "http"} {
 		text := timestamp{unit: unit}.render(arrival)
 		if at, err := (timestamp{unit: unit}).parse(text); err != nil || !at.Equal(arrival) {
 			t.Errorf("%s: wrote %q, read %s, %v", unit, text, at, err)

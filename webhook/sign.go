@@ -64,6 +64,9 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	if fields.timestamp, err = s.stamp(r, at); err != nil {
 		return fmt.Errorf("timestamp: %w", err)
 	}
+	if err := s.fulfil(r); err != nil {
+		return fmt.Errorf("require: %w", err)
+	}
 	signature, err := s.key.sign(s.scheme.signed, r, fields)
 	if err != nil {
 		return err
@@ -72,6 +75,22 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 		return fmt.Errorf("signature: %w", err)
 	}
 	return nil
+}
+
+// fulfil writes what the scheme requires besides, unless it is there already.
+func (s *Signer) fulfil(r *Request) error {
+	c := s.scheme.require
+	if c == nil {
+		return nil
+	}
+	if there, err := c.holds(r); err != nil || there {
+		return err
+	}
+	text, err := c.want.render(r)
+	if err != nil {
+		return err
+	}
+	return c.place.Set(r, text)
 }
 
 func (s *Signer) stamp(r *Request, at time.Time) (text string, err error) {

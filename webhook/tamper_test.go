@@ -20,7 +20,7 @@ var signedField = regexp.MustCompile(`\{(json|form|query):([^}]+)\}`)
 // signature covers: by a byte of a body that is signed whole, or by a field.
 func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request {
 	changed := map[string]*webhook.Request{}
-	if strings.Contains(p.Scheme.Signed+p.Scheme.Claims, "body}") {
+	if strings.Contains(p.Scheme.Signed+p.Scheme.Claims+p.Scheme.Require, "body}") {
 		for name, at := range map[string]int{"first": 0, "middle": len(v.Body) / 2, "last": len(v.Body) - 1} {
 			r := request(v)
 			r.Body[at] ^= 1

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -38,10 +39,10 @@ func parseTimestamp(text string, inFormat bool) (timestamp, error) {
 	}
 	switch unit {
 	case "":
-	case "seconds", "milliseconds", "rfc3339", "utc":
+	case "seconds", "milliseconds", "rfc3339", "utc", "http":
 		t.unit = unit
 	default:
-		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds, rfc3339 or utc", ErrScheme, unit)
+		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds, rfc3339, utc or http", ErrScheme, unit)
 	}
 	return t, nil
 }
@@ -57,6 +58,8 @@ func (t timestamp) parse(text string) (time.Time, error) {
 		return parseTime(time.RFC3339Nano, text)
 	case "utc":
 		return parseTime(withoutZone, text)
+	case "http":
+		return parseTime(http.TimeFormat, text)
 	}
 	const most = 15 // digits; milliseconds need them until the year 33658
 	if len(text) > most || strings.Trim(text, "0123456789") != "" {
@@ -89,6 +92,8 @@ func (t timestamp) render(at time.Time) string {
 		return at.UTC().Format(time.RFC3339)
 	case "utc":
 		return at.UTC().Format(withoutZone)
+	case "http":
+		return at.UTC().Format(http.TimeFormat)
 	case "milliseconds":
 		return strconv.FormatInt(at.UnixMilli(), 10)
 	default:

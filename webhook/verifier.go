@@ -122,6 +122,11 @@ func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
 	if err != nil {
 		return d, err
 	}
+	if c := v.scheme.require; c != nil {
+		if holds, err := c.holds(r); err != nil || !holds {
+			return d, fmt.Errorf("%w: %s lacks what the scheme requires there", ErrSignatureMismatch, strings.Join(c.place.names, "|"))
+		}
+	}
 	if v.scheme.strictBody {
 		if err := unambiguous(r.Body); err != nil {
 			return d, err

@@ -106,6 +106,15 @@ export default {
   tiktok: shared("TikTok-Signature", ["t", "s"]),
   "zoho-payments": shared("X-Zoho-Webhook-Signature", ["t", "v"], milliseconds),
 
+  "twilio-json"({ secret, body, url }) {
+    const address = new URL(url);
+    address.searchParams.set("bodySHA256", digest("sha256", body, "hex"));
+    return {
+      header: { "X-Twilio-Signature": hmac("sha1", secret, address.href, "base64") },
+      query: { bodySHA256: digest("sha256", body, "hex") },
+    };
+  },
+
   mandrill: urlAndForm("X-Mandrill-Signature"),
   twilio: urlAndForm("X-Twilio-Signature"),
 

@@ -1,6 +1,6 @@
 // Providers of source control, builds, monitoring, identity and content.
 
-import { hmac, milliseconds, seconds, standardWebhooks } from "./helpers/signing.mjs";
+import { digest, hmac, milliseconds, seconds, standardWebhooks } from "./helpers/signing.mjs";
 
 const svix = ({ header, ...delivery }) => standardWebhooks("Webhook-Id" in header ? "Webhook" : "Svix")(delivery);
 
@@ -146,6 +146,19 @@ export default {
   },
 
   trello: ({ secret, body, url }) => ({ header: { "X-Trello-Webhook": hmac("sha1", secret, body + url, "base64") } }),
+
+  drone({ secret, body, time }) {
+    const date = time.toUTCString();
+    const sum = `SHA-256=${digest("sha256", body, "base64")}`;
+    const signature = hmac("sha256", secret, `date: ${date}\ndigest: ${sum}`, "base64");
+    return {
+      header: {
+        Date: date,
+        Digest: sum,
+        Signature: `keyId="hmac-key",algorithm="hmac-sha256",signature="${signature}",headers="date digest"`,
+      },
+    };
+  },
 
   hygraph({ secret, body, time }) {
     const message = JSON.stringify({ Body: body, EnvironmentName: "master", TimeStamp: time.getTime() });
