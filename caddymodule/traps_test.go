@@ -224,7 +224,7 @@ func TestUnreachableApplicationLeavesNoTrace(t *testing.T) {
 		t.Errorf("answered %d", a.status)
 	}
 	g.load(app, saltareSite)
-	g.send("/", event{id: "1"}).wants(t, 200, "handled")
+	g.deliver(event{id: "1"}).wants(t, 200, "handled")
 }
 
 func TestPanicBehindUsLeavesNoTrace(t *testing.T) {
@@ -398,7 +398,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		if err := g.tryLoad(app, bad); err == nil {
 			t.Fatalf("loaded %s", bad)
 		}
-		g.send("/", event{id: "1"}).wants(t, 200, duplicateBody)
+		g.deliver(event{id: "1"}).wants(t, 200, duplicateBody)
 	}
 }
 
