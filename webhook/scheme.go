@@ -77,17 +77,19 @@ type Scheme struct {
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
-	// {method}, {path}, {query}, {header:NAME}, {query:NAME}, {json:PATH},
-	// {form:NAME}, {form_sorted} and {with:NAME}. {body} is the bytes as received;
-	// {timestamp} the text as received; {extra} that part of the signature's format,
-	// which must not hold the text behind it in signed; {form_sorted} each form
-	// field's name followed by its value, in the order of the names, then of the
-	// values, without repeats. {sha256:body}, {sha256_base64:body},
-	// {sha256_raw:body}, {md5_base64:body} and {crc32:body} are digests of the body,
-	// and of the URL with url in its place, in hex, base64, bare bytes, base64 and
-	// decimal; {quoted:body} is the body as a JSON string. {secret}, which a digest
-	// must have, and an hmac may, is the secret. "{{" is a brace. Required. Empty for token and
-	// basic, which sign nothing.
+	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME}, {query:NAME},
+	// {json:PATH}, {form:NAME}, {form_sorted} and {with:NAME}. {body} is the bytes
+	// as received; {timestamp} the text as received; {extra} that part of the
+	// signature's format, which must not hold the text behind it in signed;
+	// {headers:LIST,NAME} the header fields that the field LIST names, as
+	// "name:value;name:value" in the order of their names, LIST and each NAME among
+	// them; {form_sorted} each form field's name followed by its value, in the order
+	// of the names, then of the values, without repeats. {sha256:body},
+	// {sha256_base64:body}, {sha256_raw:body}, {md5_base64:body} and {crc32:body}
+	// are digests of the body, and of the URL with url in its place, in hex, base64,
+	// bare bytes, base64 and decimal; {quoted:body} is the body as a JSON string.
+	// {secret}, which a digest must have, and an hmac may, is the secret. "{{" is a
+	// brace. Required. Empty for token and basic, which sign nothing.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
 	// What must stand at a place besides: "query digest {sha256:body}", a place and
@@ -212,6 +214,8 @@ func (s Scheme) Facts() (Facts, error) {
 			f.Parameters = append(f.Parameters, segment.text)
 		case segmentHeader:
 			f.Header = append(f.Header, segment.text)
+		case segmentHeaderList:
+			f.Header = append(f.Header, strings.Split(segment.text, ",")...)
 		}
 	}
 	return f, nil
@@ -455,6 +459,8 @@ func (c *scheme) covers(p Place) bool {
 		switch s.kind {
 		case segmentHeader:
 			return p.kind == inHeader && slices.Equal(p.names, []string{s.text})
+		case segmentHeaderList:
+			return p.kind == inHeader && len(p.names) == 1 && slices.Contains(strings.Split(s.text, ","), p.names[0])
 		case segmentJSON:
 			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
 		case segmentQueryField:

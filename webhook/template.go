@@ -30,6 +30,7 @@ const (
 	segmentQuery
 	segmentFormSorted
 	segmentHeader
+	segmentHeaderList
 	segmentJSON
 	segmentForm
 	segmentQueryField
@@ -55,7 +56,7 @@ type template []segment
 
 type segment struct {
 	kind segmentKind
-	text string      // the literal, the header's name, the JSON path, the name of the form field or query parameter, the parameter's name, or the digest's
+	text string      // the literal, the header's name, those of a list, the JSON path, the name of the form field or query parameter, the parameter's name, or the digest's
 	of   segmentKind // what is digested: the body or the URL
 }
 
@@ -127,6 +128,12 @@ func parseSegment(name string) (segment, error) {
 		switch kind {
 		case "header":
 			return segment{kind: segmentHeader, text: http.CanonicalHeaderKey(argument)}, nil
+		case "headers":
+			names := strings.Split(argument, ",")
+			for i := range names {
+				names[i] = http.CanonicalHeaderKey(names[i])
+			}
+			return segment{kind: segmentHeaderList, text: strings.Join(names, ",")}, nil
 		case "form":
 			return segment{kind: segmentForm, text: argument}, nil
 		case "query":
@@ -145,7 +152,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -206,6 +213,10 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 				return fmt.Errorf("%w: header %s: %w", ErrSignatureMalformed, s.text, err)
 			}
 			to.writeString(value)
+		case segmentHeaderList:
+			if err := writeHeaders(to, r, strings.Split(s.text, ",")); err != nil {
+				return err
+			}
 		case segmentJSON:
 			if err := t.signedAlone(r.Body, s.text); err != nil {
 				return err

@@ -147,6 +147,17 @@ export default {
 
   trello: ({ secret, body, url }) => ({ header: { "X-Trello-Webhook": hmac("sha1", secret, body + url, "base64") } }),
 
+  contentful({ secret, body, time, method, url, header }) {
+    const signed = {
+      ...header,
+      "X-Contentful-Timestamp": milliseconds(time),
+      "X-Contentful-Signed-Headers": "x-contentful-timestamp,x-contentful-signed-headers,x-contentful-topic",
+    };
+    const fields = Object.entries(signed).map(([name, value]) => `${name.toLowerCase()}:${value.trim()}`);
+    const message = [method, encodeURI(new URL(url).pathname), fields.sort().join(";"), body].join("\n");
+    return { header: { ...signed, "X-Contentful-Signature": hmac("sha256", secret, message, "hex") } };
+  },
+
   drone({ secret, body, time }) {
     const date = time.toUTCString();
     const sum = `SHA-256=${digest("sha256", body, "base64")}`;
