@@ -44,6 +44,10 @@ func TestHandshakes(t *testing.T) {
 		{name: "no question", handshake: meta, request: Request{Method: "GET", Query: "x=1"}},
 		// printf token | openssl dgst -sha256 -hmac key -binary | base64
 		{name: "keyed answer", handshake: crc, request: Request{Method: "GET", Query: "crc_token=token"}, want: `200 Content-Type=application/json {"response_token":"sha256=ZGuOrAxK5BeCmcm9kk4r8HPfsH4CSQGoyGT2W5Rivw0="}`},
+		{name: "keyed answer to a body", handshake: crc, request: Request{Method: "GET", Query: "crc_token=%7B%22forged%22%3A1%7D"}, refused: -1},
+		{name: "keyed answer to a form", handshake: crc, request: Request{Method: "GET", Query: "crc_token=forged%3D1"}, refused: -1},
+		{name: "keyed answer to a text", handshake: crc, request: Request{Method: "GET", Query: "crc_token=%C3%A9"}, refused: -1},
+		{name: "keyed answer to a long token", handshake: crc, request: Request{Method: "GET", Query: "crc_token=" + strings.Repeat("a", 257)}, refused: -1},
 		// printf token | openssl dgst -sha256 -hmac key
 		{name: "keyed answer beside the question", handshake: zoom, request: Request{Body: []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"token"}}`)}, want: `200 Content-Type=application/json {"encryptedToken":"646b8eac0c4ae4178299c9bd924e2bf073dfb07e024901a8c864f65b9462bf0d","plainToken":"token"}`},
 		// printf codeexpectedhttps://h.example/in | openssl dgst -sha256

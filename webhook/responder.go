@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // InBody reports whether it takes the body to recognise the question.
@@ -30,7 +31,28 @@ func (r *Responder) Answer(request *Request) (*Reply, error) {
 			return nil, &HandshakeError{r.refuse}
 		}
 	}
+	if signs, err := r.wouldSign(request); err != nil || signs {
+		return nil, &HandshakeError{r.refuse}
+	}
 	return r.reply(request)
+}
+
+// wouldSign reports whether anybody at all asks for a digest, under the secret, of
+// what could be a delivery's body. The answer would be its signature. Challenges
+// are short and of letters, digits and a few signs; JSON and forms are not.
+func (r *Responder) wouldSign(request *Request) (bool, error) {
+	if !r.Unsigned || r.compute == nil || !r.compute.isKeyed {
+		return false, nil
+	}
+	text, err := r.compute.of.render(request)
+	return len(text) > maxChallenge || strings.ContainsFunc(strings.TrimRight(text, "="), notInChallenge), err
+}
+
+// maxChallenge is longer than any challenge that a provider sends.
+const maxChallenge = 256
+
+func notInChallenge(c rune) bool {
+	return c >= 0x80 || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-._~+/", c)
 }
 
 func (c condition) holds(r *Request) (bool, error) {
