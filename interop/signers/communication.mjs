@@ -194,6 +194,12 @@ export default {
 
   pandadoc: ({ secret, body }) => ({ query: { signature: hmac("sha256", secret, body, "hex") } }),
 
+  plivo({ secret, body, url, header }) {
+    const fields = [...new URLSearchParams(body)].map(([name, value]) => name + value).sort();
+    const message = `${url}?${fields.join("")}.${header["X-Plivo-Signature-V3-Nonce"]}`;
+    return { header: { "X-Plivo-Signature-V3": hmac("sha256", secret, message, "base64") } };
+  },
+
   plain: body("Plain-Request-Signature", "sha256", "hex"),
 
   samsara({ secret, body, time }) {

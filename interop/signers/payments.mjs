@@ -33,6 +33,14 @@ export default {
   chargify: body("X-Chargify-Webhook-Signature-Hmac-Sha-256", "sha256", "hex"),
   "checkout-com": body("Cko-Signature", "sha256", "hex"),
   "coinbase-commerce": body("X-CC-Webhook-Signature", "sha256", "hex"),
+  "coinbase-cdp": (d) => {
+    const at = seconds(d.time);
+    const names = "x-event-id x-event-type";
+    const v0 = hmac("sha256", d.secret, `${at}.${d.body}`, "hex");
+    const fields = `${d.header["X-Event-Id"]}.${d.header["X-Event-Type"]}`;
+    const v1 = hmac("sha256", d.secret, `${at}.${names}.${fields}.${d.body}`, "hex");
+    return { header: { "X-Hook0-Signature": `t=${at},v0=${v0},h=${names},v1=${v1}` } };
+  },
   column: body("Column-Signature", "sha256", "hex"),
   commercelayer: body("X-CommerceLayer-Signature", "sha256", "base64"),
   dodopayments: standardWebhooks(),
