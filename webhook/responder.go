@@ -55,7 +55,7 @@ func notInChallenge(c rune) bool {
 	return c >= 0x80 || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-._~+/", c)
 }
 
-func (c condition) holds(r *Request) (bool, error) {
+func (c *condition) holds(r *Request) (bool, error) {
 	got, err := c.place.Value(r)
 	if err != nil || got == "" {
 		return false, nil //nolint:nilerr // conflicting values are no question
