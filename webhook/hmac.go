@@ -90,7 +90,8 @@ func (h *hmacMethod) wellFormed(text string) bool {
 }
 
 func (h *hmacMethod) newKey(s Secret) (key, error) {
-	k := &hmacKey{method: h, secret: string(s.bytes())}
+	text := string(s.bytes())
+	k := &hmacKey{method: h, secret: func() string { return text }}
 	newHash := func() hash.Hash { return hmac.New(h.hash.New, s.bytes()) }
 	if h.plain {
 		newHash = h.hash.New
@@ -103,7 +104,7 @@ func (h *hmacMethod) newKey(s Secret) (key, error) {
 // compressions of a short message, is then paid once and not for each delivery.
 type hmacKey struct {
 	method *hmacMethod
-	secret string // what {secret} stands for
+	secret func() string // what {secret} stands for; a function, as fmt prints none
 	pool   sync.Pool
 }
 
@@ -118,7 +119,7 @@ func (k *hmacKey) get() *hasher {
 func (k *hmacKey) proves(t template, r *Request, e *evidence) (bool, error) {
 	m := k.get()
 	defer k.pool.Put(m)
-	e.fields.secret = k.secret
+	e.fields.secret = k.secret()
 	if err := t.writeTo(m, r, e.fields); err != nil {
 		return false, err
 	}
@@ -134,7 +135,7 @@ func (k *hmacKey) proves(t template, r *Request, e *evidence) (bool, error) {
 func (k *hmacKey) sign(t template, r *Request, f signedFields) (string, error) {
 	m := k.get()
 	defer k.pool.Put(m)
-	f.secret = k.secret
+	f.secret = k.secret()
 	if err := t.writeTo(m, r, f); err != nil {
 		return "", err
 	}
