@@ -35,6 +35,17 @@ func TestSignedHeaderList(t *testing.T) {
 			}
 		})
 	}
+	signer, err := NewSigner(s, mustSecret(t, "key", KeyText), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{Header: http.Header{}, Body: []byte("{}")}
+	if err := signer.Sign(r, "", "", arrival); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mustVerifier(t, s, nil).Verify(r, arrival); err != nil {
+		t.Errorf("signed here: %v", err)
+	}
 	s.Signed = "{headers:x-list}\n{body}"
 	if _, err := s.Facts(); !errors.Is(err, ErrScheme) {
 		t.Errorf("a timestamp that need not be listed: %v", err)

@@ -77,8 +77,15 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	return nil
 }
 
-// fulfil writes what the scheme requires besides, unless it is there already.
+// fulfil writes what the scheme requires besides, unless it is there already: a
+// list of header fields, and what is to stand at a place.
 func (s *Signer) fulfil(r *Request) error {
+	for _, segment := range s.scheme.signed {
+		list, _, _ := strings.Cut(segment.text, ",")
+		if segment.kind == segmentHeaderList && r.Header.Get(list) == "" {
+			r.Header.Set(list, strings.ToLower(segment.text))
+		}
+	}
 	c := s.scheme.require
 	if c == nil {
 		return nil
