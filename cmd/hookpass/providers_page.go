@@ -33,7 +33,8 @@ bodies. Where nothing is signed, a password travels with each delivery: whoever 
 one delivery can forge others, so that TLS is all that protects it.
 
 "Proof" says by what the tests know that hookpass is right: the provider's own SDK, signed
-deliveries that were published, and some that independent software computed.
+deliveries that were published, and some that independent software computed. Where the
+secret itself is sent there is nothing to compute: its place is stated by the documentation.
 `, len(found))
 	for _, category := range slices.Sorted(maps.Keys(byCategory)) {
 		fmt.Fprintf(&b, "\n## %s\n\n| id | provider | scheme | delivery id | signed | proof |\n|---|---|---|---|---|---|\n", category)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/interop/sdks"
+	"github.com/hookpass/hookpass/webhook"
 )
 
 // proof is by whom it is known that hookpass is right about a provider.
@@ -15,14 +16,18 @@ type proof struct {
 	SDK       bool `json:"sdk"`       // the provider's own, which signs for the tests or judges what they sign
 	Published int  `json:"published"` // vectors of the provider or its SDK
 	Computed  int  `json:"computed"`  // vectors of software that shares nothing with hookpass
+	Stated    int  `json:"stated"`    // vectors of a static token: there is nothing to compute
 }
 
 func proofOf(p *catalog.Provider) proof {
 	n := proof{SDK: slices.Contains(sdks.Proven(), p.ID)}
 	for _, v := range p.Vectors {
-		if v.Published() {
+		switch {
+		case p.Scheme.Type == webhook.TypeToken || p.Scheme.Type == webhook.TypeBasic:
+			n.Stated++
+		case v.Published():
 			n.Published++
-		} else {
+		default:
 			n.Computed++
 		}
 	}
@@ -39,6 +44,7 @@ func (p proof) kinds() []string {
 		{"SDK", p.SDK},
 		{"published", p.Published > 0},
 		{"computed", p.Computed > 0},
+		{"stated", p.Stated > 0},
 	} {
 		if kind.there {
 			kinds = append(kinds, kind.name)
@@ -62,6 +68,7 @@ func (p *providers) printProof(found []entry) error {
 		{"SDK", "whose own SDK agrees with hookpass"},
 		{"published", "with a published vector"},
 		{"computed", "with a vector that independent software computed"},
+		{"stated", "that send the secret itself, in the place that their documentation states"},
 	} {
 		n := count[line[0]]
 		fmt.Fprintf(&rows, "%d\t%d %%\t  %s\n", n, 100*n/len(found), line[1])

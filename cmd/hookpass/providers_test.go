@@ -247,7 +247,7 @@ func TestProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "1 providers 1 100 % whose own SDK agrees with hookpass 1 100 % with a published vector 1 100 % with a vector that independent software computed"
+	const want = "1 providers 1 100 % whose own SDK agrees with hookpass 1 100 % with a published vector 1 100 % with a vector that independent software computed 0 0 % that send the secret itself, in the place that their documentation states"
 	if got := strings.Join(strings.Fields(output), " "); got != want {
 		t.Errorf("%s", got)
 	}
