@@ -154,6 +154,7 @@ func (b *replayable) Close() error {
 // only, behind them what was not read.
 func (b *body) restore(w http.ResponseWriter, r *http.Request) {
 	r.Header.Del("Expect") // it has been answered
+	r.Trailer = nil        // its fields would join those that only we may set
 	if !b.whole {
 		setReadDeadline(w, time.Time{})
 		r.Body = struct {
@@ -162,9 +163,8 @@ func (b *body) restore(w http.ResponseWriter, r *http.Request) {
 		}{io.MultiReader(bytes.NewReader(b.bytes), r.Body), r.Body}
 		return
 	}
-	// Without all three, a chunked request would stay chunked.
+	// Without both, and the trailer, a chunked request would stay chunked.
 	r.ContentLength = int64(len(b.bytes))
 	r.TransferEncoding = nil
-	r.Trailer = nil
 	r.Body = &replayable{whole: b.bytes}
 }

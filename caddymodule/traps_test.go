@@ -99,6 +99,36 @@ func TestForgedBodyIsNotAskedFor(t *testing.T) {
 	}
 }
 
+// Trailers come behind the body: what we removed from the header must not come
+// back there, and in monitor mode the body is passed on unread.
+func TestTrailersDoNotSpeakForUs(t *testing.T) {
+	for _, mode := range []string{"enforce", "monitor"} {
+		app := newApplication(t)
+		trailers := make(chan http.Header, 1)
+		app.Config.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			trailers <- r.Trailer
+		})
+		g := serve(t, app, "verify_webhook saltare "+testSecret+" {\n mode "+mode+"\n}\nreverse_proxy APP")
+		e := event{id: "1"}
+		if mode == "monitor" {
+			e.spoil = drop("X-Saltare-Signature")
+		}
+		r := g.request("/", e)
+		body, _ := io.ReadAll(r.Body)
+		var head strings.Builder
+		fmt.Fprintf(&head, "POST / HTTP/1.1\r\nHost: %s\r\nTransfer-Encoding: chunked\r\nTrailer: Hookpass-Verified\r\n", g.address)
+		_ = r.Header.Write(&head)
+		_, answer := g.dial(fmt.Sprintf("%s\r\n%x\r\n%s\r\n0\r\nHookpass-Verified: signature\r\n\r\n", head.String(), len(body), body))
+		if line, err := answer.ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 200 ") {
+			t.Fatalf("%s: answered %q, %v", mode, line, err)
+		}
+		if got := <-trailers; len(got) != 0 {
+			t.Errorf("%s: the application got the trailer %v", mode, got)
+		}
+	}
+}
+
 func TestExpectedBodyIsAskedForOnce(t *testing.T) {
 	app := newApplication(t)
 	g := serve(t, app, saltareSite)
