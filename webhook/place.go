@@ -98,22 +98,6 @@ func (p Place) values(r *Request) []string {
 	return nil
 }
 
-// complete reports whether every part of a value made of several is there. An id
-// that lacks one would be that of other deliveries, too.
-func (p Place) complete(r *Request) bool {
-	if p.kind != inBody {
-		return true
-	}
-	return slices.ContainsFunc(p.names, func(path string) bool {
-		for part := range strings.SplitSeq(path, "+") {
-			if jsonValue(r.Body, part) == "" {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 var errConflict = errors.New("given more than once, with different values")
 
 // Value returns the one value at the place, or "" if there is none, and an

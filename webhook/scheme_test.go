@@ -405,17 +405,6 @@ func TestValuesInTheBody(t *testing.T) {
 	}
 }
 
-// An id that lacks one of its parts would make two events one.
-func TestIDOfSeveralPartsNeedsThemAll(t *testing.T) {
-	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", DeliveryID: "body id+status"}
-	for body, want := range map[string]string{`{"id":"7","status":"done"}`: "7.done", `{"status":"done"}`: "", `{"id":"7"}`: "", `{}`: ""} {
-		r := &Request{Header: http.Header{"X-Sig": {hex.EncodeToString(sum(sha256.New, "key", body))}}, Body: []byte(body)}
-		if d, err := mustVerifier(t, s, nil).Verify(r, arrival); err != nil || d.ID != want {
-			t.Errorf("%s: id %q, %v; want %q", body, d.ID, err, want)
-		}
-	}
-}
-
 func TestConflictingIdentityIsRefused(t *testing.T) {
 	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", DeliveryID: "header X-Id", EventType: "header X-Event"}
 	for _, name := range []string{"X-Id", "X-Event"} {

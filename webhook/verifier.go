@@ -218,9 +218,6 @@ func (v *Verifier) identify(r *Request, d *Delivery, whole bool) (err error) {
 		if d.ID, err = p.Value(r); err != nil {
 			return fmt.Errorf("%w: delivery id: %w", ErrSignatureMalformed, err)
 		}
-		if d.ID != "" && !p.complete(r) {
-			d.ID = ""
-		}
 	}
 	if p := v.scheme.event; p != nil && (whole || p.inHead()) {
 		if d.Event, err = p.Value(r); err != nil {
