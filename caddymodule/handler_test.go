@@ -248,8 +248,8 @@ func TestEventFilter(t *testing.T) {
 	}
 	// Ignored is not handled: once the endpoint takes the event, it passes.
 	g.load(app, strings.ReplaceAll(saltareSite, testSecret, testSecret+" {\n\tevents *\n}"))
-	g.deliver(event{id: "d", event: ""}).wants(t, 200, "handled")
-	g.deliver(event{id: "c", event: "message.read"}).wants(t, 200, "handled")
+	g.send("/", event{id: "d", event: ""}).wants(t, 200, "handled")
+	g.send("/", event{id: "c", event: "message.read"}).wants(t, 200, "handled")
 }
 
 func TestMatchPattern(t *testing.T) {

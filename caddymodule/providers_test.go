@@ -34,13 +34,13 @@ scheme:
 	g := serve(t, app, saltareSite)
 	g.options = "providers " + dir
 	g.load(app, site)
-	g.deliver(event{id: "1"}).wants(t, 401, `{"error":"Invalid signature"}`)
+	g.send("/", event{id: "1"}).wants(t, 401, `{"error":"Invalid signature"}`)
 
 	write(strings.Replace(file, "FIELD", "X-Saltare-Signature", 1))
 	g.unforced = true // as "hookpass reload" does it, for which it must not be the same configuration
-	g.deliver(event{id: "1"}).wants(t, 401, `{"error":"Invalid signature"}`)
+	g.send("/", event{id: "1"}).wants(t, 401, `{"error":"Invalid signature"}`)
 	g.load(app, site)
-	g.deliver(event{id: "1"}).wants(t, 200, "handled")
+	g.send("/", event{id: "1"}).wants(t, 200, "handled")
 	if provider := app.calls()[0].header.Get("Hookpass-Provider"); provider != "acme" {
 		t.Errorf("the provider is %q", provider)
 	}
@@ -49,5 +49,5 @@ scheme:
 	if err := g.tryLoad(app, site); err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "acme.yaml")+": line 1: ") {
 		t.Errorf("half a file: %v", err)
 	}
-	g.deliver(event{id: "2"}).wants(t, 200, "handled")
+	g.send("/", event{id: "2"}).wants(t, 200, "handled")
 }

@@ -9,6 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -118,7 +121,39 @@ func (g *gate) tryLoad(app *application, directives string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(config, !g.unforced)
+	if err := caddy.Load(config, !g.unforced); err != nil {
+		return err
+	}
+	g.awaitHandover()
+	return nil
+}
+
+// awaitHandover waits until the listener of the configuration before is closed:
+// a reload returns earlier, and until then the kernel shares connections
+// between the two, and resets those that the old one did not accept.
+func (g *gate) awaitHandover() {
+	g.Helper()
+	_, port, err := net.SplitHostPort(g.address)
+	if err != nil {
+		g.Fatal(err)
+	}
+	for listening(g.T, port) > 1 {
+		runtime.Gosched()
+	}
+}
+
+// listening counts the sockets that listen on the port, as Linux tells it.
+func listening(t *testing.T, port string) int {
+	t.Helper()
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "linux" {
+		return 1
+	}
+	listener := regexp.MustCompile(fmt.Sprintf("(?m)^ *[0-9]+: [0-9A-F]+:%04X [0:]+ 0A ", n))
+	return len(listener.FindAll(append(readFile(t, "/proc/net/tcp"), readFile(t, "/proc/net/tcp6")...), -1))
 }
 
 func freeAddress(t *testing.T) string {

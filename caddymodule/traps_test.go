@@ -254,7 +254,7 @@ func TestUnreachableApplicationLeavesNoTrace(t *testing.T) {
 		t.Errorf("answered %d", a.status)
 	}
 	g.load(app, saltareSite)
-	g.deliver(event{id: "1"}).wants(t, 200, "handled")
+	g.send("/", event{id: "1"}).wants(t, 200, "handled")
 }
 
 func TestPanicBehindUsLeavesNoTrace(t *testing.T) {
@@ -383,10 +383,10 @@ func TestReloadLosesNeitherMemoryNorRequests(t *testing.T) {
 
 	// Caddy cleans the old configuration up while its request still runs.
 	g.load(app, "verify_webhook saltare "+testSecret+" {\n events done\n}\nrespond \"second generation\"")
-	g.deliver(event{id: "done", event: "done"}).wants(t, 200, duplicateBody)
-	g.deliver(event{id: "new", event: "other"}).wants(t, 200, ignoredBody)
+	g.send("/", event{id: "done", event: "done"}).wants(t, 200, duplicateBody)
+	g.send("/", event{id: "new", event: "other"}).wants(t, 200, ignoredBody)
 	copied := make(chan answer, 1)
-	go func() { copied <- g.deliver(event{id: "running", event: "done"}) }()
+	go func() { copied <- g.send("/", event{id: "running", event: "done"}) }()
 	close(finish)
 	(<-running).wants(t, 200, "handled late")
 	(<-copied).wants(t, 200, duplicateBody)
@@ -395,24 +395,6 @@ func TestReloadLosesNeitherMemoryNorRequests(t *testing.T) {
 	}
 	if lines := g.lines(); len(lines) != 5 {
 		t.Errorf("%d of 5 lines are in the log", len(lines))
-	}
-}
-
-// deliver sends an event as often as the connection fails: the kernel resets
-// those that wait on a listener which a reload closes.
-func (g *gate) deliver(e event) answer {
-	for {
-		resp, err := client.Do(g.request("/", e))
-		if err != nil && g.Context().Err() == nil {
-			continue
-		} else if err != nil {
-			return answer{}
-		}
-		body, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err == nil {
-			return answer{resp.StatusCode, string(body), resp.Header}
-		}
 	}
 }
 
@@ -428,7 +410,7 @@ func TestFailedReloadChangesNothing(t *testing.T) {
 		if err := g.tryLoad(app, bad); err == nil {
 			t.Fatalf("loaded %s", bad)
 		}
-		g.deliver(event{id: "1"}).wants(t, 200, duplicateBody)
+		g.send("/", event{id: "1"}).wants(t, 200, duplicateBody)
 	}
 }
 
