@@ -57,6 +57,24 @@ func ParsePlace(words string) (Place, error) {
 	return p, nil
 }
 
+func optionalPlace(word, text string) (*Place, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // no place is a valid answer: the provider sends none
+	}
+	p, err := ParsePlace(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", word, err)
+	}
+	return &p, nil
+}
+
+// cutPlace splits "header X-Sig v1={signature}" behind the name.
+func cutPlace(text string) (where, rest string) {
+	kind, rest, _ := strings.Cut(text, " ")
+	name, rest, _ := strings.Cut(rest, " ")
+	return kind + " " + name, rest
+}
+
 // inHead reports whether the value is known before the body is read.
 func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
 

@@ -1,0 +1,82 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// consistent refuses descriptions whose parts contradict each other.
+func (c *scheme) consistent() error {
+	switch {
+	case c.token() && c.signature.kind == inClaim, !c.token() && slices.ContainsFunc(c.places(), func(p Place) bool { return p.kind == inClaim }):
+		return &SchemeError{"signature", fmt.Errorf("%w: only a token has claims, and it is in none of them", ErrScheme)}
+	case !c.signs() && c.timestamp.exists():
+		return &SchemeError{"signature", fmt.Errorf("%w: nothing is signed, so anyone could renew a timestamp: leave {timestamp} out", ErrScheme)}
+	case c.isSNS() && !slices.ContainsFunc(c.claims, func(c claim) bool { return c.name == "TopicArn" }):
+		return &SchemeError{"claims", fmt.Errorf("%w: every topic of every AWS account signs alike: write which one is meant, as claims TopicArn={with:topic_arn}", ErrScheme)}
+	case c.signs() && !c.token() && !c.signsInBody():
+		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
+	case c.signed.uses(segmentID) && c.id == nil:
+		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
+	case c.signed.uses(segmentExtra) && (!c.format.has(partExtra) || c.signed.behindExtra() == ""):
+		return &SchemeError{"signed", fmt.Errorf(`%w: signed has {extra}: write it in the signature's format, too, such as signature header X-Sig "n={extra},s={signature}", and a text behind it in signed, such as "{extra}.{body}"`, ErrScheme)}
+	case c.signed.uses(segmentTimestamp) && !c.timestamp.exists():
+		return &SchemeError{"signed", fmt.Errorf("%w: signed has {timestamp}: write where it is, such as timestamp header X-Timestamp", ErrScheme)}
+	case c.timestamp.exists() && !c.timestampSigned():
+		return &SchemeError{"timestamp", fmt.Errorf("%w: signed does not cover the timestamp, so anyone could renew it: add {timestamp} to signed or leave timestamp out", ErrScheme)}
+	}
+	return nil
+}
+
+func (c *scheme) timestampSigned() bool {
+	return c.signed.uses(segmentTimestamp) || c.covers(c.timestamp.place)
+}
+
+// signsInBody reports whether the signature covers any of the body.
+func (c *scheme) signsInBody() bool {
+	return slices.ContainsFunc(c.signed, segment.inBody) || c.ties(segment.inBody)
+}
+
+// ties reports whether the signature covers a place, outside of the body, where
+// such a segment must stand.
+func (c *scheme) ties(such func(segment) bool) bool {
+	return c.require != nil && slices.ContainsFunc(c.require.want, such) && c.require.place.inHead() && c.covers(c.require.place)
+}
+
+// covers reports whether the signature covers the value at p.
+func (c *scheme) covers(p Place) bool {
+	switch p.kind {
+	case inClaim:
+		return c.token()
+	case inBody, inForm:
+		if c.signed.uses(segmentBody) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
+			return true
+		}
+		if first, others, several := strings.Cut(p.names[0], "+"); several && p.kind == inBody {
+			return c.covers(Place{inBody, []string{first}}) && c.covers(Place{inBody, []string{others}})
+		}
+	case inQuery:
+		if c.signed.uses(segmentURL) || c.signed.uses(segmentQuery) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.signed, func(s segment) bool {
+		switch s.kind {
+		case segmentHeader:
+			return p.kind == inHeader && slices.Equal(p.names, []string{s.text})
+		case segmentHeaderList:
+			return p.kind == inHeader && len(p.names) == 1 && slices.Contains(strings.Split(s.text, ","), p.names[0])
+		case segmentJSON:
+			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
+		case segmentQueryField:
+			return p.kind == inQuery && slices.Equal(p.names, []string{s.text})
+		case segmentForm:
+			return p.kind == inForm && slices.Equal(p.names, []string{s.text})
+		case segmentFormSorted:
+			return p.kind == inForm
+		default:
+			return false
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package webhook
+
+import (
+	"slices"
+	"strings"
+)
+
+// Proof is what a delivery that was let pass has proven.
+type Proof string
+
+// The kinds of proof.
+const (
+	ProofSignature Proof = "signature" // the secret's holder made what the signature covers
+	ProofToken     Proof = "token"     // the sender knows the secret
+)
+
+// Facts are what follows from a scheme's description.
+type Facts struct {
+	Proof        Proof    // what a verified delivery has proven
+	FetchesKeys  bool     // there are no secrets: the keys are published
+	HasTimestamp bool     // deliveries carry a signed timestamp, so that old ones can be refused
+	HasID        bool     // deliveries carry an id
+	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
+	SignsBody    bool     // the signature covers the body, or some of it; if not, whoever has seen a token may send any body with it
+	Parameters   []string // the names of {with:NAME}
+	Header       []string // the header fields the scheme reads, canonical
+}
+
+// Facts returns what follows from s. The error wraps [ErrScheme] if s does not
+// describe a usable scheme.
+func (s Scheme) Facts() (Facts, error) {
+	c, err := s.compile()
+	if err != nil {
+		return Facts{}, err
+	}
+	f := Facts{
+		Proof:        ProofSignature,
+		FetchesKeys:  c.keys != nil,
+		HasTimestamp: c.timestamp.exists(),
+		HasID:        c.id != nil,
+		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
+		SignsBody:    c.signsInBody() || c.token() && c.signature.kind == inBody,
+	}
+	if !c.signs() || c.token() && !f.SignsBody {
+		f.Proof = ProofToken
+	}
+	for _, p := range c.places() {
+		if p.kind == inHeader {
+			f.Header = append(f.Header, p.names...)
+		}
+	}
+	if c.keys != nil && c.keys.named != nil && c.keys.named.kind == inHeader {
+		f.Header = append(f.Header, c.keys.named.names...)
+	}
+	for _, segment := range slices.Concat(c.keys.templates(), c.signed, c.require.template()) {
+		switch segment.kind {
+		case segmentWith:
+			f.Parameters = append(f.Parameters, segment.text)
+		case segmentHeader:
+			f.Header = append(f.Header, segment.text)
+		case segmentHeaderList:
+			f.Header = append(f.Header, strings.Split(segment.text, ",")...)
+		}
+	}
+	return f, nil
+}
+
+// places are where the scheme reads anything.
+func (c *scheme) places() []Place {
+	places := []Place{c.signature, c.timestamp.place}
+	for _, p := range []*Place{c.id, c.event} {
+		if p != nil {
+			places = append(places, *p)
+		}
+	}
+	if c.require != nil {
+		places = append(places, c.require.place)
+	}
+	return places
+}
