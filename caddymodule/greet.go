@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/hookpass/hookpass/delivery"
 	"github.com/hookpass/hookpass/webhook"
 )
@@ -43,10 +45,28 @@ func (x *exchange) greet(proven bool) (greeted bool, err error) {
 			return true, x.refuse(err)
 		}
 		if reply != nil {
+			if err := x.confirm(reply); err != nil {
+				return true, x.refuse(err)
+			}
 			return true, x.withhold(delivery.VerdictHandshake, "", func() error { return x.write(reply) })
 		}
 	}
 	return false, nil
+}
+
+// confirm makes the visit that an answer presupposes, if any. In monitor mode it is
+// left to the application, which gets the question, too.
+func (x *exchange) confirm(reply *webhook.Reply) error {
+	if reply.Visit == "" || x.h.settings.mode == delivery.ModeMonitor {
+		return nil
+	}
+	about := []zap.Field{zap.String("endpoint", x.h.settings.name), zap.String("event", x.delivery.Event)}
+	if err := x.h.visit(reply.Visit); err != nil {
+		x.h.logger.Error("a handshake was not confirmed, and the provider told to send it again", append(about, zap.Error(err))...)
+		return err
+	}
+	x.h.logger.Info("a handshake was confirmed", about...)
+	return nil
 }
 
 // readBody reads the body, once.

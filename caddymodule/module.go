@@ -91,6 +91,7 @@ type VerifyWebhook struct {
 	app        *App
 	verifier   *webhook.Verifier
 	handshakes []*webhook.Responder
+	visit      func(url string) error
 	logger     *zap.Logger
 }
 
@@ -162,6 +163,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 	}
 	h.verifier.FetchFrom(publishedKeys)
+	h.visit = publishedKeys.Visit
 	for _, described := range h.settings.handshakes {
 		handshake, err := webhook.NewResponder(described, secrets, h.With)
 		if err != nil {

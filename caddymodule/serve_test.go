@@ -87,6 +87,9 @@ type gate struct {
 	unforced bool // an unchanged configuration is not loaded
 }
 
+// caddyLog is the file of the log that is not of deliveries.
+func (g *gate) caddyLog() string { return g.log.path + ".caddy" }
+
 func (g *gate) url(path string) string { return "http://" + g.address + path }
 
 // serve runs Caddy with the directives on a free port. APP stands for the
@@ -113,7 +116,7 @@ func (g *gate) load(app *application, directives string) {
 
 func (g *gate) tryLoad(app *application, directives string) error {
 	g.Helper()
-	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n%s\n\t}\n\tlog {\n\t\toutput discard\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.options, g.address, directives)
+	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n%s\n\t}\n\tlog {\n\t\toutput file %s\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.options, g.caddyLog(), g.address, directives)
 	if app != nil {
 		site = strings.ReplaceAll(site, "APP", app.Listener.Addr().String())
 	}

@@ -15,8 +15,8 @@ const (
 	maxHosts = 1000
 )
 
-// budget limits how many new URLs are asked for, by host: known ones have their
-// own limits. It holds, for each host, when its burst will be full again.
+// budget limits how many new URLs are asked for, or visited, by host: known ones
+// of keys have their own limits. It holds, for each host, when its burst will be full again.
 type budget map[string]time.Time
 
 func (b *budget) spend(host string, now time.Time) bool {

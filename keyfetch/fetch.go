@@ -49,34 +49,45 @@ func newClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-func get(client *http.Client, address string) ([]jose.JSONWebKey, time.Duration, error) {
+func getKeys(client *http.Client, address string) ([]jose.JSONWebKey, time.Duration, error) {
+	text, header, err := get(client, address)
+	if err != nil {
+		return nil, 0, err
+	}
+	keys, err := parse(text)
+	return keys, lifetime(header), err
+}
+
+// get returns no error that quotes the address: a token may be a part of it.
+func get(client *http.Client, address string) (text []byte, header http.Header, err error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, 0, errors.New("not an https URL")
+		return nil, nil, errors.New("not an https URL")
 	}
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, errors.New("not an https URL")
 	}
 	request.Header.Set("Accept", "application/json, application/x-pem-file, */*;q=0.5")
 	request.Header.Set("User-Agent", "hookpass")
 	response, err := client.Do(request)
+	if quoting := (*url.Error)(nil); errors.As(err, &quoting) {
+		return nil, nil, quoting.Err
+	}
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, 0, fmt.Errorf("status %d", response.StatusCode)
+		return nil, nil, fmt.Errorf("status %d", response.StatusCode)
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxSize+1))
-	if err != nil {
-		return nil, 0, err
+	if text, err = io.ReadAll(io.LimitReader(response.Body, maxSize+1)); err != nil {
+		return nil, nil, err
 	}
 	if len(text) > maxSize {
-		return nil, 0, fmt.Errorf("more than %d bytes", maxSize)
+		return nil, nil, fmt.Errorf("more than %d bytes", maxSize)
 	}
-	keys, err := parse(text)
-	return keys, lifetime(response.Header), err
+	return text, response.Header, nil
 }
 
 // host is what a limit counts by: the last two labels of the URL's host, as

@@ -1,5 +1,6 @@
 // Package keyfetch gets the public keys by which providers sign, from the URLs
-// where they publish them, and keeps them: one [Cache] serves a whole process.
+// where they publish them, and keeps them: one [Cache] serves a whole process. It
+// also visits the URLs by which some want a subscription confirmed.
 //
 // # What it promises
 //
@@ -58,6 +59,7 @@ type Cache struct {
 	client  *http.Client
 	now     func() time.Time
 	budget  budget
+	visits  budget
 	mu      sync.Mutex
 	entries map[string]*entry
 }
@@ -154,7 +156,7 @@ func (c *Cache) attempt(url string, e *entry, now time.Time) <-chan struct{} {
 
 func (c *Cache) fetch(url string, e *entry, running chan struct{}) {
 	c.Counters.Fetches.Add(1)
-	keys, lifetime, err := get(c.client, url)
+	keys, lifetime, err := getKeys(c.client, url)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.running = nil

@@ -33,6 +33,10 @@ type Handshake struct {
 	// of every refusal, 401.
 	Refuse int `yaml:"refuse" json:"refuse,omitempty"`
 
+	// A place and the URLs of which one must be found there, as in keys: it is
+	// visited before the answer. Never where the question is unsigned.
+	Visit string `yaml:"visit" json:"visit,omitempty"`
+
 	// The status of the answer. Default: 200.
 	Status int `yaml:"status" json:"status,omitempty"`
 
@@ -54,6 +58,7 @@ type Reply struct {
 	Status int
 	Header map[string]string
 	Body   string // its content type is in Header
+	Visit  string // an https URL to be visited first, with success, if it is not empty
 }
 
 // HandshakeError is the error of a question that lacks the required value. It
@@ -73,6 +78,7 @@ type Responder struct {
 	when    []condition
 	require *condition
 	refuse  int
+	visit   *pinnedURL
 	status  int
 	header  map[string]answerText
 	text    answerText
@@ -98,7 +104,7 @@ type computation struct {
 // Parameters returns the names of {with:NAME} in h.
 func (h Handshake) Parameters() []string {
 	var names []string
-	texts := append([]string{h.Require, h.Text, h.Compute}, slices.Collect(maps.Values(h.Header))...)
+	texts := append([]string{h.Require, h.Visit, h.Text, h.Compute}, slices.Collect(maps.Values(h.Header))...)
 	for _, value := range h.JSON {
 		if text, ok := value.(string); ok {
 			texts = append(texts, text)
@@ -124,7 +130,7 @@ func (h Handshake) Parameters() []string {
 // NewResponder compiles h for an endpoint: with holds the values of its
 // {with:NAME}, secrets those that {computed} may be keyed with. The error wraps
 // [ErrScheme].
-func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Responder, error) {
+func NewResponder(h Handshake, secrets []Secret, with map[string]string) (_ *Responder, err error) {
 	r := &Responder{Method: h.Method, Unsigned: h.Unsigned, status: h.Status, refuse: h.Refuse, header: map[string]answerText{}, json: map[string]any{}}
 	if r.Method == "" {
 		r.Method = http.MethodPost
@@ -155,6 +161,11 @@ func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Respo
 		}
 		r.require = c
 	}
+	if h.Visit != "" {
+		if r.visit, err = newVisit(h, with); err != nil {
+			return nil, fmt.Errorf("handshake visit: %w", err)
+		}
+	}
 	if h.Text != "" && h.JSON != nil {
 		return nil, fmt.Errorf("%w: handshake with text and json: write one of them", ErrScheme)
 	}
@@ -162,6 +173,19 @@ func NewResponder(h Handshake, secrets []Secret, with map[string]string) (*Respo
 		return nil, err
 	}
 	return r, nil
+}
+
+// newVisit refuses what would let a stranger choose which URL is visited, or when.
+func newVisit(h Handshake, with map[string]string) (*pinnedURL, error) {
+	p, err := parsePinnedURL("visit", h.Visit)
+	switch {
+	case err != nil:
+		return nil, err
+	case h.Unsigned || p.named == nil:
+		return nil, fmt.Errorf("%w: write a place and URLs, and leave unsigned out", ErrScheme)
+	}
+	err = p.fill(with)
+	return p, err
 }
 
 func (r *Responder) compileAnswer(h Handshake, secrets []Secret, with map[string]string) (err error) {

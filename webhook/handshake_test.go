@@ -14,7 +14,7 @@ import (
 // provider documents, or none where the request is no such question.
 func TestHandshakes(t *testing.T) {
 	secret := mustSecret(t, "key", KeyText)
-	with := map[string]string{"verify_token": "expected"}
+	with := map[string]string{"verify_token": "expected", "topic": "orders"}
 	slack := Handshake{When: []string{"body type url_verification"}, Text: "{json:challenge}"}
 	meta := Handshake{Method: "GET", Unsigned: true, When: []string{"query hub.mode subscribe", "query hub.challenge"}, Require: "query hub.verify_token {with:verify_token}", Text: "{query:hub.challenge}"}
 	crc := Handshake{Method: "GET", Unsigned: true, When: []string{"query crc_token"}, Compute: "hmac base64 {query:crc_token}", JSON: map[string]any{"response_token": "sha256={computed}"}}
@@ -23,6 +23,7 @@ func TestHandshakes(t *testing.T) {
 	ping := Handshake{When: []string{"body type 1"}, JSON: map[string]any{"type": 1}}
 	echo := Handshake{Method: "OPTIONS", When: []string{"header WebHook-Request-Origin"}, Header: map[string]string{"WebHook-Allowed-Origin": "{header:WebHook-Request-Origin}"}}
 	probe := Handshake{Method: "HEAD", Unsigned: true}
+	confirm := Handshake{When: []string{"body type confirm"}, Visit: "body url https://sns.*.example.com/?topic={with:topic}&token=*"}
 	fitbit := Handshake{Method: "GET", Unsigned: true, When: []string{"query verify"}, Require: "query verify {with:verify_token}", Refuse: 404, Status: 204}
 
 	for _, tt := range []struct {
@@ -58,6 +59,7 @@ func TestHandshakes(t *testing.T) {
 		{name: "probe", handshake: probe, request: Request{Method: "HEAD"}, want: "200  "},
 		{name: "right code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=expected"}, want: "204  "},
 		{name: "wrong code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=guess"}, refused: 404},
+		{name: "a URL to visit", handshake: confirm, request: Request{Body: []byte(`{"type":"confirm","url":"https://sns.eu-1.example.com/?topic=orders&token=1f"}`)}, want: "200   visits https://sns.eu-1.example.com/?topic=orders&token=1f"},
 		{name: "quotes in a JSON answer", handshake: zoom, request: Request{Body: []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"\"},{\""}}`)}, want: `200 Content-Type=application/json {"encryptedToken":"2d730b98abb21d0b793b426f22a96ae17e3047bbdca99347171badfe89bec8a8","plainToken":"\"},{\""}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,11 +85,42 @@ func TestHandshakes(t *testing.T) {
 					fields = append(fields, name+"="+reply.Header[name])
 				}
 				got = fmt.Sprintf("%d %s %s", reply.Status, strings.Join(fields, ","), reply.Body)
+				if reply.Visit != "" {
+					got += " visits " + reply.Visit
+				}
 			}
 			if got != tt.want {
 				t.Errorf("answered %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestUntrustedVisits(t *testing.T) {
+	h := Handshake{When: []string{"body type confirm"}, Visit: "body url https://sns.*.example.com/?topic={with:topic}&token=*"}
+	r, err := NewResponder(h, nil, map[string]string{"topic": "orders"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, url := range []string{
+		``,
+		`"url":7`,
+		`"url":"https://sns.eu-1.example.com/?topic=other&token=1f"`,
+		`"url":"https://sns.eu-1.example.com/?topic=orders&token=1f&topic=other"`,
+		`"url":"https://sns.eu-1.example.com/?topic=orders&token=1f#"`,
+		`"url":"https://sns.eu-1.example.com/?topic=orders&token="`,
+		`"url":"https://sns.eu-1.evil.test/sns.eu-1.example.com/?topic=orders&token=1f"`,
+		`"url":"https://sns.a/b.example.com/?topic=orders&token=1f"`,
+		`"url":"http://sns.eu-1.example.com/?topic=orders&token=1f"`,
+		`"url":"https://sns.eu-1.example.com/?topic=orders&token=1f\n"`,
+	} {
+		body := `{"type":"confirm",` + url + `}`
+		if url == "" {
+			body = `{"type":"confirm"}`
+		}
+		if reply, err := r.Answer(&Request{Method: "POST", Body: []byte(body)}); !errors.Is(err, ErrClaimsInvalid) || reply != nil {
+			t.Errorf("%s: %+v, %v", body, reply, err)
+		}
 	}
 }
 
@@ -103,6 +136,12 @@ func TestUnusableHandshakes(t *testing.T) {
 		{When: []string{"body type x"}, Text: "{computed}", Compute: "md5 hex {json:a}"},
 		{When: []string{"body type x"}, Text: "{computed}", Compute: "hmac octal {json:a}"},
 		{When: []string{"body type x"}, Text: "{computed}"},
+		{When: []string{"body type x"}, Visit: "https://example.com/confirm"},
+		{When: []string{"body type x"}, Visit: "body url"},
+		{When: []string{"body type x"}, Visit: "body url https://*/confirm"},
+		{When: []string{"body type x"}, Visit: "body url https://example.com/{json:path}"},
+		{When: []string{"body type x"}, Visit: "body url https://example.com/{with:unknown}"},
+		{When: []string{"body type x"}, Visit: "body url https://example.com/*", Unsigned: true},
 	} {
 		if _, err := NewResponder(h, nil, nil); !errors.Is(err, ErrScheme) {
 			t.Errorf("%+v: %v", h, err)

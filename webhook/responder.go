@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,8 +16,9 @@ func (r *Responder) InBody() bool {
 }
 
 // Answer returns the reply to a request, nil if it is not this handshake, and an
-// error that wraps [ErrSignatureMismatch] if it lacks the required value. A
-// signed question must have been verified.
+// error that wraps [ErrSignatureMismatch] if it lacks the required value, or
+// [ErrClaimsInvalid] if it names another URL to be visited than the handshake
+// trusts. A signed question must have been verified.
 func (r *Responder) Answer(request *Request) (*Reply, error) {
 	if request.Method != r.Method {
 		return nil, nil //nolint:nilnil // the documented "no such handshake"
@@ -77,6 +79,13 @@ func (r *Responder) reply(request *Request) (*Reply, error) {
 		return nil, err
 	}
 	reply := &Reply{Status: r.status, Header: map[string]string{}}
+	if r.visit != nil {
+		address, trusted := r.visit.address(request)
+		if !trusted {
+			return nil, fmt.Errorf("%w: the URL to be visited is none that is trusted", ErrClaimsInvalid)
+		}
+		reply.Visit = address
+	}
 	for name, text := range r.header {
 		if reply.Header[name], err = text.render(request, computed); err != nil {
 			return nil, err

@@ -95,7 +95,11 @@ func describe(h webhook.Handshake) string {
 	if h.Unsigned {
 		text += ", unsigned"
 	}
-	return text + ": answered by hookpass"
+	text += ": answered by hookpass"
+	if h.Visit != "" {
+		text += ", once it has visited " + strings.Join(strings.Fields(h.Visit)[:2], " ")
+	}
+	return text
 }
 
 // caddyfile is a configuration with what the provider needs and no more.
