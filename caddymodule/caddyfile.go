@@ -87,7 +87,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //		}
 //		scheme hmac {                           # in place of a provider
 //			algorithm   sha1|sha256|sha384|sha512
-//			key         text|hex|base64|whsec   # "text after :" takes what follows the last colon
+//			key         text|hex|base64|sha1|whsec   # "text after :" takes what follows the last colon
 //			signature   <place> [<format>]
 //			encoding    hex|base64|base64url|base64hex
 //			signed      <template>

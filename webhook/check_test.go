@@ -121,6 +121,8 @@ func TestParseSecret(t *testing.T) {
 		{"base64url without padding", "_-8", KeyBase64, nil, "\xff\xef"},
 		{"whsec", "whsec_a2V5", KeyWhsec, nil, "key"},
 		{"whsec without its prefix", "a2V5", KeyWhsec, nil, "key"},
+		// printf secretKey | openssl dgst -sha1
+		{"digest", "secretKey", KeySHA1, nil, "\xee\x1b\x50\x76\x10\xb2\xd8\xc3\x66\xec\xe2\x2a\x8d\x89\xc6\x48\x7c\x71\x0d\xb5"},
 		{"text after a mark", "app.key:s3cr3t", "text after :", nil, "s3cr3t"},
 		{"text after the last mark", "signkey-prod-00ff", "text after -", nil, "00ff"},
 		{"text without its mark", "00ff", "text after -", nil, "00ff"},

@@ -100,7 +100,7 @@ func (s Scheme) compile() (*scheme, error) {
 	}
 	if s.Require != "" {
 		c.require, err = parseCondition(s.Require)
-		if err != nil || c.require.any {
+		if err != nil || c.require.want == nil {
 			return nil, &SchemeError{"require", errors.Join(fmt.Errorf("%w: require %q: write a place and a text, such as query digest {sha256:body}", ErrScheme, s.Require), err)}
 		}
 	}

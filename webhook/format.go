@@ -130,7 +130,8 @@ type found struct {
 	count      int
 	timestamp  string
 	extra      string
-	conflict   bool // two timestamps or extras that differ, or more signatures than are tried
+	extras     bool // there are several extras that differ
+	conflict   bool // two timestamps that differ, or more signatures than are tried
 }
 
 func (c *found) add(p formatPart, text string) bool {
@@ -149,6 +150,8 @@ func (c *found) add(p formatPart, text string) bool {
 		c.timestamp = text
 	case p.holds == partExtra && (c.extra == "" || c.extra == text):
 		c.extra = text
+	case p.holds == partExtra:
+		c.extras = true
 	default:
 		c.conflict = true
 	}

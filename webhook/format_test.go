@@ -13,6 +13,8 @@ func TestExtraPartOfTheSignature(t *testing.T) {
 	nonce := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig n={extra},s={signature}", Encoding: "hex", Signed: "{extra}.{body}"}
 	account := nonce
 	account.Signature, account.Signed = "header X-Sig application {extra}:{signature}", "{body}"
+	pairs := account
+	pairs.Signature = "header X-Sig {extra}|{signature}&..."
 	for _, tt := range []struct {
 		name         string
 		scheme       Scheme
@@ -27,6 +29,7 @@ func TestExtraPartOfTheSignature(t *testing.T) {
 		{"some of the body moved into it", nonce, `abc.{"v":"1.0"}`, `n=abc.{"v":"1,s=SIG`, `0"}`, ErrSignatureMalformed},
 		{"not signed", account, "{}", "application 669E:SIG", "{}", nil},
 		{"not signed, another one", account, "{}", "application 7:SIG", "{}", nil},
+		{"not signed, one for each signature", pairs, "{}", "a|" + strings.Repeat("0", 64) + "&b|SIG", "{}", nil},
 		{"not there", account, "{}", "SIG", "{}", ErrSignatureMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

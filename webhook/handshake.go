@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,8 +23,9 @@ type Handshake struct {
 	Unsigned bool `yaml:"unsigned" json:"unsigned,omitempty"`
 
 	// What tells the question from an event; all must hold. Each is a place and
-	// the value found there, such as "body type url_verification", or a place
-	// alone, where any value will do. At least one, but for a HEAD or GET.
+	// the value found there, such as "body type url_verification", or "~" and a
+	// regular expression for the whole value, or a place alone, where any value
+	// will do. At least one, but for a HEAD or GET.
 	When []string `yaml:"when" json:"when,omitempty"`
 
 	// A place and what must stand there, such as "query hub.verify_token
@@ -49,7 +52,7 @@ type Handshake struct {
 	JSON map[string]any `yaml:"json" json:"json,omitempty"`
 
 	// What {computed} stands for: "hmac" (SHA-256 under the endpoint's first
-	// secret) or "hash" (SHA-256), hex or base64, and a template.
+	// secret), "hmac-sha1" or "hash" (SHA-256), hex or base64, and a template.
 	Compute string `yaml:"compute" json:"compute,omitempty"`
 }
 
@@ -87,9 +90,10 @@ type Responder struct {
 }
 
 type condition struct {
-	place Place
-	any   bool
-	want  template
+	place   Place
+	any     bool
+	pattern *regexp.Regexp
+	want    template
 }
 
 type answerText []template // pieces between {computed}
@@ -97,6 +101,7 @@ type answerText []template // pieces between {computed}
 type computation struct {
 	keyed    Secret
 	isKeyed  bool
+	hash     crypto.Hash // of the keyed digest
 	encoding encoding
 	of       template
 }
@@ -156,7 +161,7 @@ func NewResponder(h Handshake, secrets []Secret, with map[string]string) (_ *Res
 		if err == nil {
 			err = c.fill(with)
 		}
-		if err != nil || c.any {
+		if err != nil || c.want == nil {
 			return nil, errors.Join(fmt.Errorf("%w: handshake require %q: write a place and a value", ErrScheme, h.Require), err)
 		}
 		r.require = c
@@ -213,8 +218,14 @@ func (r *Responder) compileAnswer(h Handshake, secrets []Secret, with map[string
 	}
 	kind, rest, _ := strings.Cut(h.Compute, " ")
 	written, of, _ := strings.Cut(rest, " ")
-	c := &computation{isKeyed: kind == "hmac"}
-	if kind != "hmac" && kind != "hash" {
+	c := &computation{isKeyed: true, hash: crypto.SHA256}
+	switch kind {
+	case "hmac":
+	case "hmac-sha1":
+		c.hash = crypto.SHA1
+	case "hash":
+		c.isKeyed = false
+	default:
 		return fmt.Errorf(`%w: handshake compute %q: write it like "hmac hex {json:token}"`, ErrScheme, h.Compute)
 	}
 	if c.encoding, err = parseEncoding(written); err != nil {
@@ -243,6 +254,12 @@ func parseCondition(words string) (*condition, error) {
 	}
 	if value == "" {
 		c.any = true
+		return c, nil
+	}
+	if pattern, is := strings.CutPrefix(value, "~"); is {
+		if c.pattern, err = regexp.Compile("^(?:" + pattern + ")$"); err != nil {
+			return c, fmt.Errorf("%w: %q is no regular expression: %w", ErrScheme, pattern, err)
+		}
 		return c, nil
 	}
 	if c.want, err = parseTemplate(value); err != nil {

@@ -24,6 +24,7 @@ func TestHandshakes(t *testing.T) {
 	echo := Handshake{Method: "OPTIONS", When: []string{"header WebHook-Request-Origin"}, Header: map[string]string{"WebHook-Allowed-Origin": "{header:WebHook-Request-Origin}"}}
 	probe := Handshake{Method: "HEAD", Unsigned: true}
 	confirm := Handshake{When: []string{"body type confirm"}, Visit: "body url https://sns.*.example.com/?topic={with:topic}&token=*"}
+	braintree := Handshake{Method: "GET", Unsigned: true, When: []string{"query bt_challenge ~[a-f0-9]{20,32}"}, Compute: "hmac-sha1 hex {query:bt_challenge}", Text: "{with:verify_token}|{computed}"}
 	fitbit := Handshake{Method: "GET", Unsigned: true, When: []string{"query verify"}, Require: "query verify {with:verify_token}", Refuse: 404, Status: 204}
 
 	for _, tt := range []struct {
@@ -49,6 +50,10 @@ func TestHandshakes(t *testing.T) {
 		{name: "keyed answer to a form", handshake: crc, request: Request{Method: "GET", Query: "crc_token=forged%3D1"}, refused: -1},
 		{name: "keyed answer to a text", handshake: crc, request: Request{Method: "GET", Query: "crc_token=%C3%A9"}, refused: -1},
 		{name: "keyed answer to a long token", handshake: crc, request: Request{Method: "GET", Query: "crc_token=" + strings.Repeat("a", 257)}, refused: -1},
+		// printf 0123456789abcdef0123 | openssl dgst -sha1 -hmac key
+		{name: "answer keyed with SHA-1", handshake: braintree, request: Request{Method: "GET", Query: "bt_challenge=0123456789abcdef0123"}, want: "200 Content-Type=text/plain; charset=utf-8 expected|99ea4b344c08c8477b949b50898249a11eb30406"},
+		{name: "another question than the pattern has", handshake: braintree, request: Request{Method: "GET", Query: "bt_challenge=0123456789abcdef01234z"}},
+		{name: "a question around the pattern", handshake: braintree, request: Request{Method: "GET", Query: "bt_challenge=0123456789abcdef0123%0A"}},
 		// printf token | openssl dgst -sha256 -hmac key
 		{name: "keyed answer beside the question", handshake: zoom, request: Request{Body: []byte(`{"event":"endpoint.url_validation","payload":{"plainToken":"token"}}`)}, want: `200 Content-Type=application/json {"encryptedToken":"646b8eac0c4ae4178299c9bd924e2bf073dfb07e024901a8c864f65b9462bf0d","plainToken":"token"}`},
 		// printf codeexpectedhttps://h.example/in | openssl dgst -sha256
@@ -129,6 +134,8 @@ func TestUnusableHandshakes(t *testing.T) {
 		{},
 		{When: []string{"type is x"}},
 		{When: []string{"body type {boddy}"}},
+		{When: []string{"body type ~["}},
+		{When: []string{"body type x"}, Require: "query token ~[a-z]+"},
 		{When: []string{"body type x"}, Require: "query token"},
 		{When: []string{"body type x"}, Text: "{nothing}"},
 		{When: []string{"body type x"}, Text: "{with:unknown}"},

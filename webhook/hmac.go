@@ -63,7 +63,7 @@ func newHMACMethod(s Scheme) (method, error) {
 	if err != nil {
 		return nil, &SchemeError{"encoding", err}
 	}
-	return &hmacMethod{hash: hash, encoding: e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeyWhsec)
+	return &hmacMethod{hash: hash, encoding: e}, s.checkKey(KeyText, KeyHex, KeyBase64, KeySHA1, KeyWhsec)
 }
 
 // newDigestMethod is for a digest of a text that has the secret in it. That is

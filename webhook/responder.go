@@ -65,6 +65,9 @@ func (c *condition) holds(r *Request) (bool, error) {
 	if c.any {
 		return true, nil
 	}
+	if c.pattern != nil {
+		return c.pattern.MatchString(got), nil
+	}
 	want, err := c.want.render(r)
 	if err != nil {
 		return false, err
@@ -122,7 +125,7 @@ func (c *computation) value(r *Request) (string, error) {
 	}
 	digest := sha256.New()
 	if c.isKeyed {
-		digest = hmac.New(sha256.New, c.keyed.bytes())
+		digest = hmac.New(c.hash.New, c.keyed.bytes())
 	}
 	digest.Write([]byte(of))
 	return c.encoding.encode(digest.Sum(nil)), nil

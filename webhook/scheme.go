@@ -48,8 +48,8 @@ type Scheme struct {
 	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256".
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
-	// How the secret's text becomes the key: text, hex, base64 or whsec (base64
-	// behind an optional "whsec_"). "text after :" takes what follows the last
+	// How the secret's text becomes the key: text, hex, base64, sha1 (the text's
+	// digest) or whsec (base64 behind an optional "whsec_"). "text after :" takes what follows the last
 	// colon, where what a provider shows is more than the key. Types that
 	// need a public key take public alone. Default: text.
 	Key KeyForm `json:"key,omitempty" yaml:"key"`

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"crypto/sha1" //nolint:gosec // G505: a provider derives keys so
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -55,6 +56,7 @@ const (
 	KeyText   KeyForm = "text"   // the text itself, any prefix included; the default
 	KeyHex    KeyForm = "hex"    // hexadecimal digits
 	KeyBase64 KeyForm = "base64" // base64, standard or URL alphabet, padded or not
+	KeySHA1   KeyForm = "sha1"   // the SHA-1 of the text, 20 bytes
 	KeyWhsec  KeyForm = "whsec"  // standard base64 behind an optional "whsec_", as Standard Webhooks writes it
 	KeyPublic KeyForm = "public" // a public key: PEM, JWK or JWKS, hex or base64; lines around it do no harm
 )
@@ -86,13 +88,16 @@ func ParseSecret(label, text string, form KeyForm) (Secret, error) {
 	case KeyWhsec:
 		// The standard alphabet alone: "_" would let a doubled prefix pass.
 		key, err = decodeBase64(strings.TrimPrefix(text, "whsec_"))
+	case KeySHA1:
+		sum := sha1.Sum([]byte(text)) //nolint:gosec // G401: see above
+		key = sum[:]
 	case KeyPublic:
 		key = []byte(text)
 		if _, err := parsePublicKeys(text); err != nil {
 			return Secret{}, err
 		}
 	default:
-		return Secret{}, fmt.Errorf("%w: key %q is none of text, hex, base64, whsec, public", ErrScheme, form)
+		return Secret{}, fmt.Errorf("%w: key %q is none of text, hex, base64, sha1, whsec, public", ErrScheme, form)
 	}
 	if err != nil {
 		// The decoder's own error would quote a character of the secret.

@@ -245,6 +245,9 @@ func (v *Verifier) collect(r *Request, e *evidence) error {
 		return fmt.Errorf("%w: it holds conflicting values", ErrSignatureMalformed)
 	}
 	if end := v.scheme.signed.behindExtra(); end != "" {
+		if f.extras {
+			return fmt.Errorf("%w: it holds conflicting values", ErrSignatureMalformed)
+		}
 		if e.fields.extra = f.extra; strings.Contains(f.extra, end) {
 			return fmt.Errorf("%w: its extra part holds %q, which ends it in what is signed", ErrSignatureMalformed, end)
 		}

@@ -38,6 +38,29 @@ export default {
     verify: ({ secret, body, header }) => adyenValidator().validateHMACSignature(secret, header.hmacsignature, body),
   },
 
+  braintree: {
+    with: { public_key: "4jkv2hvq8xn6s9dp" },
+    ageless: true,
+    body: (note) => new URLSearchParams({ bt_payload: "note" + Buffer.from(note).toString("base64") }).toString(),
+    sign({ secret, body }) {
+      const { Digest } = require("braintree/lib/braintree/digest");
+      const signature = Digest.Sha1hexdigest(secret, new URLSearchParams(body).get("bt_payload"));
+      return { body: `${body}&${new URLSearchParams({ bt_signature: `4jkv2hvq8xn6s9dp|${signature}` })}` };
+    },
+    verify({ secret, body }) {
+      const { BraintreeGateway, Environment } = require("braintree");
+      const gateway = new BraintreeGateway({
+        environment: Environment.Sandbox,
+        merchantId: "unused",
+        publicKey: "4jkv2hvq8xn6s9dp",
+        privateKey: secret,
+      });
+      const form = new URLSearchParams(body);
+      const refusal = gateway.webhookNotification.validateSignature(form.get("bt_signature"), form.get("bt_payload"));
+      if (refusal) throw refusal;
+    },
+  },
+
   cashfree: {
     ageless: true,
     verify({ secret, body, header }) {

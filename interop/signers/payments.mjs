@@ -1,5 +1,7 @@
 // Providers of payments, commerce, finance and shipping.
 
+import { createHash } from "node:crypto";
+
 import { digest, hmac, milliseconds, seconds, standardWebhooks } from "./helpers/signing.mjs";
 
 // Most sign nothing but the body, and differ in the digest and how it is written.
@@ -23,6 +25,12 @@ export default {
     header: { "X-ANET-Signature": `sha512=${hmac("sha512", d.secret, d.body, "hex").toUpperCase()}` },
   }),
   bolt: body("X-Bolt-Hmac-Sha256", "sha256", "base64"),
+  braintree({ secret, body, with: { public_key } }) {
+    const key = createHash("sha1").update(secret).digest();
+    const payload = new URLSearchParams(body).get("bt_payload");
+    const form = { bt_signature: `${public_key}|${hmac("sha1", key, payload, "hex")}`, bt_payload: payload };
+    return { body: new URLSearchParams(form).toString() };
+  },
   brex: standardWebhooks(),
   cashfree: (d) => ({
     header: {
