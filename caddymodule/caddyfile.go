@@ -91,7 +91,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			signature   <place> [<format>]
 //			encoding    hex|base64|base64url|base64hex
 //			signed      <template>
-//			timestamp   <place> [seconds|milliseconds|rfc3339|utc|http]
+//			timestamp   <place> [seconds|milliseconds|unix|rfc3339|utc|http]
 //			delivery_id <place>
 //			event_type  <place>
 //			require     <place> <template>

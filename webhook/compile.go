@@ -132,7 +132,7 @@ func (s Scheme) compile() (*scheme, error) {
 	if hasSecret := c.signed.uses(segmentSecret); hasSecret != (s.Type == TypeDigest) && s.Type != TypeHMAC {
 		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} in a digest, where it must be, and in an hmac alone", ErrScheme)}
 	}
-	c.strictBody = c.signed.uses(segmentJSON) && !c.signed.uses(segmentBody)
+	c.strictBody = (c.signed.uses(segmentJSON) || c.repeats()) && !c.signed.uses(segmentBody)
 	if err := c.consistent(); err != nil {
 		return nil, err
 	}

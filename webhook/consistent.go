@@ -35,7 +35,26 @@ func (c *scheme) timestampSigned() bool {
 
 // signsInBody reports whether the signature covers any of the body.
 func (c *scheme) signsInBody() bool {
-	return slices.ContainsFunc(c.signed, segment.inBody) || c.ties(segment.inBody)
+	return slices.ContainsFunc(c.signed, segment.inBody) || c.ties(segment.inBody) || c.repeats()
+}
+
+// repeats reports whether some of the body must say again what the signature
+// covers outside of it.
+func (c *scheme) repeats() bool {
+	if c.require == nil || !c.require.place.inContent() {
+		return false
+	}
+	signed := 0
+	for _, s := range c.require.want {
+		switch {
+		case s.kind == segmentLiteral || s.kind == segmentWith:
+		case s.inBody() || !slices.Contains(c.signed, s):
+			return false
+		default:
+			signed++
+		}
+	}
+	return signed > 0
 }
 
 // ties reports whether the signature covers a place, outside of the body, where
@@ -46,6 +65,9 @@ func (c *scheme) ties(such func(segment) bool) bool {
 
 // covers reports whether the signature covers the value at p.
 func (c *scheme) covers(p Place) bool {
+	if c.repeats() && c.require.place.kind == p.kind && slices.Equal(c.require.place.names, p.names) {
+		return true
+	}
 	switch p.kind {
 	case inClaim:
 		return c.token()

@@ -73,7 +73,7 @@ func FuzzTimestamp(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, unit := range []string{"seconds", "milliseconds", "rfc3339", "utc", "http"} {
+		for _, unit := range []string{"seconds", "milliseconds", "unix", "rfc3339", "utc", "http"} {
 			ts := timestamp{unit: unit}
 			at, err := ts.parse(text)
 			if err != nil {

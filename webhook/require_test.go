@@ -49,6 +49,43 @@ func TestRequiredDigest(t *testing.T) {
 	}
 }
 
+// The signature covers the id in the query, and nothing of the body.
+func TestRequiredRepetition(t *testing.T) {
+	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "id:{query:id};", Require: "body data.id {query:id}"}
+	for _, tt := range []struct {
+		name, query, body string
+		want              error
+	}{
+		{"the same", "id=a%201", `{"data":{"id":"a 1"},"other":1}`, nil},
+		{"another one", "id=a%201", `{"data":{"id":"b"}}`, ErrSignatureMismatch},
+		{"none", "id=a%201", `{"data":{}}`, ErrSignatureMismatch},
+		{"neither", "", `{"data":{"id":""}}`, ErrSignatureMismatch},
+		{"another one behind it", "id=a%201", `{"data":{"id":"a 1"},"data":{"id":"b"}}`, ErrSignatureMalformed},
+		{"no JSON behind it", "id=a%201", `{"data":{"id":"a 1"}}}`, ErrSignatureMalformed},
+		{"two in the query", "id=a%201&id=b", `{"data":{"id":"a 1"}}`, ErrSignatureMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			signed := "id:a 1;"
+			if tt.query == "" {
+				signed = "id:;"
+			}
+			r := &Request{Query: tt.query, Header: http.Header{}, Body: []byte(tt.body)}
+			r.Header.Set("X-Sig", hex.EncodeToString(sum(sha256.New, "key", signed)))
+			if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	s.DeliveryID = "body data.id"
+	if facts, err := s.Facts(); err != nil || !facts.SignsBody || !facts.SignsID {
+		t.Errorf("%+v, %v", facts, err)
+	}
+	s.DeliveryID = "body id"
+	if facts, err := s.Facts(); err != nil || facts.SignsID {
+		t.Errorf("another id: %+v, %v", facts, err)
+	}
+}
+
 func TestASignerWritesWhatIsRequired(t *testing.T) {
 	for _, place := range []string{"query sum", "header X-Sum"} {
 		s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{url}{header:X-Sum}", Require: place + " {sha256:body}"}
@@ -78,6 +115,9 @@ func TestUnusableRequirements(t *testing.T) {
 		{"unknown text", "{body}", "header X-Sum {sha:body}", "{sha:body}"},
 		{"digest that is not signed", "{url}", "header X-Sum {sha256:body}", "add {body}"},
 		{"nothing of the body", "{url}", "query sum {sha256:url}", "add {body}"},
+		{"something else in the body", "{query:id}", "body id {query:other}", "add {body}"},
+		{"something else in the body, too", "{query:id}", "body id {query:id}{query:other}", "add {body}"},
+		{"the same text in every body", "{query:id}", "body id x", "add {body}"},
 		{"digest in the body", "{url}", "body sum {sha256:body}", "add {body}"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

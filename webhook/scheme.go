@@ -89,14 +89,14 @@ type Scheme struct {
 
 	// What must stand at a place besides: "query digest {sha256:body}", a place and
 	// a text that is written like what is signed. Where the signature covers the
-	// place but not the body, a digest there is what ties the body to it. Default:
-	// nothing. Means nothing to jwt, token, basic and aws-sns.
+	// place but not the body, a digest there is what ties the body to it, as does
+	// "body id {query:id}" where it covers the query parameter. Default: nothing. Means nothing to jwt, token, basic and aws-sns.
 	Require string `json:"require,omitempty" yaml:"require"`
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
 	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
 	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds,
-	// rfc3339, utc, which is RFC 3339 without an offset, or http, as the field Date
+	// unix, which is either of them, told by its size, rfc3339, utc, which is RFC 3339 without an offset, or http, as the field Date
 	// of RFC 9110 has it. Default unit: seconds. Empty if the scheme has no timestamp. It must be covered by what is signed,
 	// else it proves nothing.
 	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`

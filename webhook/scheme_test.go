@@ -315,6 +315,9 @@ func TestTimestamps(t *testing.T) {
 		{"seconds", "", at, ErrTimestampMissing},
 		{"milliseconds", "1767225600000", at, nil},
 		{"milliseconds", "1767225600", at, ErrTimestampTooOld},
+		{"unix", "1767225600", at, nil},
+		{"unix", "1767225600000", at, nil},
+		{"unix", "1767225600000000", at, ErrTimestampMalformed},
 		{"rfc3339", "2026-01-01T00:00:00Z", at, nil},
 		{"rfc3339", "2026-01-01T01:00:00.5+01:00", at, nil},
 		{"rfc3339", "2026-01-01", at, ErrTimestampMalformed},
@@ -356,7 +359,7 @@ func TestEncodingsReadWhatTheyWrite(t *testing.T) {
 }
 
 func TestTimestampsAreReadAsTheyAreWritten(t *testing.T) {
-	for _, unit := range []string{"seconds", "milliseconds", "rfc3339", "utc", "http"} {
+	for _, unit := range []string{"seconds", "milliseconds", "unix", "rfc3339", "utc", "http"} {
 		text := timestamp{unit: unit}.render(arrival)
 		if at, err := (timestamp{unit: unit}).parse(text); err != nil || !at.Equal(arrival) {
 			t.Errorf("%s: wrote %q, read %s, %v", unit, text, at, err)

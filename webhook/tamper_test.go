@@ -53,6 +53,11 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 			changed[name+" changed"] = r
 		}
 	}
+	if place, _ := strings.CutPrefix(p.Scheme.Require, "body "); place != p.Scheme.Require {
+		r := request(v)
+		replace(r, p.Scheme.Require, longer)
+		changed["required "+place+" changed"] = r
+	}
 	for _, field := range signedField.FindAllStringSubmatch(p.Scheme.Signed, -1) {
 		place := strings.Replace(field[1], "json", "body", 1) + " " + field[2]
 		r := request(v)

@@ -39,10 +39,10 @@ func parseTimestamp(text string, inFormat bool) (timestamp, error) {
 	}
 	switch unit {
 	case "":
-	case "seconds", "milliseconds", "rfc3339", "utc", "http":
+	case "seconds", "milliseconds", "unix", "rfc3339", "utc", "http":
 		t.unit = unit
 	default:
-		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds, rfc3339, utc or http", ErrScheme, unit)
+		return timestamp{}, fmt.Errorf("%w: timestamp unit %q is unknown: write seconds, milliseconds, unix, rfc3339, utc or http", ErrScheme, unit)
 	}
 	return t, nil
 }
@@ -69,11 +69,15 @@ func (t timestamp) parse(text string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: it is not a count of %s", ErrTimestampMalformed, t.unit)
 	}
-	if t.unit == "milliseconds" {
+	if t.unit == "milliseconds" || t.unit == "unix" && n > mostSeconds {
 		return time.UnixMilli(n), nil
 	}
 	return time.Unix(n, 0), nil
 }
+
+// mostSeconds tells seconds from milliseconds: it is the year 5138 in the one
+// unit and 1973 in the other.
+const mostSeconds = 1e11
 
 // withoutZone is RFC 3339 but for the offset, which it wants.
 const withoutZone = "2006-01-02T15:04:05"

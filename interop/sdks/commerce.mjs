@@ -128,6 +128,23 @@ export default {
     },
   },
 
+  // Its webhooks sign the id in the query; the body is to say the same.
+  mercadopago: {
+    url: (note) => `https://hooks.example.com/in?data.id=${encodeURIComponent(note)}&type=payment`,
+    header: { "X-Request-Id": "bb56a2f1-6aae-46ac-982e-9dcd3581d08e" },
+    body: (note, { id, event }) => JSON.stringify({ id, type: "payment", action: event, data: { id: note } }),
+    verify({ secret, body, header }) {
+      const { WebhookSignatureValidator } = require("mercadopago");
+      WebhookSignatureValidator.validate({
+        secret,
+        xSignature: header["x-signature"],
+        xRequestId: header["x-request-id"],
+        dataId: JSON.parse(body).data.id,
+        toleranceSeconds: 300,
+      });
+    },
+  },
+
   "modern-treasury": {
     async sign({ secret, body }) {
       return { header: { "X-Signature": (await modernTreasury()).webhooks.getSignature(body, { key: secret }) } };

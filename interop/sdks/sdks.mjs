@@ -13,7 +13,7 @@
 //   sign(task)              the SDK's signature for a delivery: { url, header, body } that replace its own
 //   keys()                  { secret, key } where what verifies is not what signs
 //   secrets                 two secrets, where the SDK is particular about them
-//   url, header, with       what a delivery needs beyond the usual
+//   url, header, with       what a delivery needs beyond the usual; url may be made of the note
 //   body(note, task)        the body, where the SDK wants more of it than JSON
 //   ageless                 the SDK does not ask how old a delivery is
 
@@ -41,7 +41,7 @@ const actions = {
 
   async deliver({ provider, note, bare, ...task }) {
     const { url = "https://hooks.example.com/in", header = {}, body = json, sign, with: values } = providers[provider];
-    const unsigned = { url, header: { "Content-Type": "application/json", ...header }, body: body(note, task) };
+    const unsigned = { url: typeof url === "function" ? url(note) : url, header: { "Content-Type": "application/json", ...header }, body: body(note, task) };
     if (!sign || bare) {
       return unsigned;
     }

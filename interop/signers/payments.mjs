@@ -64,6 +64,10 @@ export default {
   lithic: standardWebhooks(),
   marqeta: body("X-Marqeta-Signature", "sha1", "hex"),
   "modern-treasury": body("X-Signature", "sha256", "hex"),
+  mercadopago({ secret, url, time, header }) {
+    const manifest = `id:${new URL(url).searchParams.get("data.id")};request-id:${header["X-Request-Id"]};ts:${seconds(time)};`;
+    return { header: { "X-Signature": `ts=${seconds(time)},v1=${hmac("sha256", secret, manifest, "hex")}` } };
+  },
   mollie: body("X-Mollie-Signature", "sha256", "hex", "sha256="),
   nmi: (d) => {
     const nonce = digest("md5", d.body, "hex").slice(0, 16); // of any form
