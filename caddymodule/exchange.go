@@ -112,7 +112,7 @@ func (x *exchange) timed(f func()) {
 // gets here, so that nobody else can occupy an id.
 func (x *exchange) claim() (dedup.Outcome, error) {
 	s := x.h.settings.dedup
-	options := dedup.Options{Window: s.window, Wait: s.wait}
+	options := dedup.Options{Endpoint: x.h.settings.name, Window: s.window, Wait: s.wait}
 	if x.h.settings.mode == delivery.ModeMonitor {
 		options.Wait = 0 // monitoring must not slow a copy down
 	}

@@ -3,6 +3,7 @@ package dedup
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"strconv"
 	"sync"
@@ -35,6 +36,16 @@ func (m *mutexMap) Begin(_ context.Context, id ID, o Options) (Outcome, error) {
 	m.inFlight[id] = struct{}{}
 	return Outcome{Kind: Forward, Claim: &mutexMapClaim{m, id}}, nil
 }
+
+func (m *mutexMap) Forget(_ context.Context, id ID) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, known := m.done[id]
+	delete(m.done, id)
+	return known, nil
+}
+
+func (m *mutexMap) ForgetEndpoint(context.Context, string) error { return errors.ErrUnsupported }
 
 func (m *mutexMap) Close(context.Context) error { return nil }
 

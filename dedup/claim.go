@@ -20,7 +20,8 @@ type shard struct {
 	mu sync.Mutex
 	// claims in flight, and those that ended but have waiters yet to look.
 	claims map[ID]*claim
-	// pending holds the commits that the cache has not shown so far.
+	// pending holds the commits that the cache has not shown so far, and the
+	// graves of those that it may show still.
 	pending map[ID]commit
 }
 
@@ -37,12 +38,25 @@ func (t *table) shard(id ID) *shard {
 	return &t[id[0]%shardCount]
 }
 
+// commit returns the commit of the slot if it is pending. It needs sh locked.
+func (sh *shard) commit(e slot) (commit, bool) {
+	c, ok := sh.pending[e.id]
+	return c, ok && c.at == e.at && !c.isGrave()
+}
+
 // commit is a success: when it was, and how long it counts.
 type commit struct{ at, window time.Duration }
 
-// left returns how much of the window remains: nothing, if zero or less.
+// grave stands for a commit that was forgotten while the cache may still show
+// it. Nothing is left of it at any time.
+func grave(at time.Duration) commit { return commit{at: at} }
+
+func (c commit) isGrave() bool { return c.window == 0 }
+
+// left returns how much of the window remains: nothing, if zero or less. A commit
+// may be stamped later than now, see Memory.stamp.
 func (c commit) left(now time.Duration) time.Duration {
-	return c.window - (now - c.at)
+	return c.window - max(now-c.at, 0)
 }
 
 // claim is the Claim of a Memory. All but the first three fields are guarded by
@@ -57,9 +71,9 @@ type claim struct {
 	ended   chan struct{} // closed when the claim ends; nil while nobody waits
 }
 
-func (c *claim) Commit() { c.store.end(c, true) }
+func (c *claim) Commit() { c.store.end(c, commit{c.store.stamp(), c.window}) }
 
-func (c *claim) Abort() { c.store.end(c, false) }
+func (c *claim) Abort() { c.store.end(c, commit{}) }
 
 // done returns the channel to wait on. It needs the shard's lock.
 func (c *claim) done() <-chan struct{} {

@@ -180,6 +180,53 @@ func testStore(t *testing.T, under storeUnderTest) {
 			forward(t, s, id, Options{}).Abort()
 			forward(t, s, id, remember).Abort()
 		}},
+		{"a forgotten delivery is forwarded, and remembered again", func(t *testing.T, s Store) {
+			for range 3 {
+				forget(t, s, id, false)
+				forward(t, s, id, remember).Commit()
+				forget(t, s, id, true)
+				forget(t, s, id, false)
+				forward(t, s, id, remember).Commit()
+				wantKind(t, begin(t, s, id, remember), Duplicate)
+				under.idle()
+				forget(t, s, id, true)
+				under.idle()
+				forget(t, s, id, false)
+				forward(t, s, id, remember).Abort()
+			}
+		}},
+		{"forgetting one delivery forgets no other", func(t *testing.T, s Store) {
+			other := NewID("shop", "id", "evt_2")
+			forward(t, s, id, remember).Commit()
+			forward(t, s, other, remember).Commit()
+			forget(t, s, id, true)
+			wantKind(t, begin(t, s, other, remember), Duplicate)
+		}},
+		{"forgetting leaves the claim in flight", func(t *testing.T, s Store) {
+			shop := Options{Endpoint: "shop", Window: window}
+			claim := forward(t, s, id, shop)
+			forget(t, s, id, false)
+			forgetEndpoint(t, s, "shop")
+			wantKind(t, begin(t, s, id, shop), Busy)
+			claim.Commit()
+			wantKind(t, begin(t, s, id, shop), Duplicate)
+		}},
+		{"a forgotten endpoint's deliveries are forwarded, and remembered again", func(t *testing.T, s Store) {
+			shop, bank := Options{Endpoint: "shop", Window: window}, Options{Endpoint: "bank", Window: window}
+			for range 3 {
+				forward(t, s, id, shop).Commit()
+				wantKind(t, begin(t, s, id, shop), Duplicate)
+				forgetEndpoint(t, s, "shop")
+				forward(t, s, id, shop).Commit()
+				wantKind(t, begin(t, s, id, shop), Duplicate)
+				under.idle()
+				forgetEndpoint(t, s, "shop")
+			}
+			theirs := NewID("bank", "id", "evt_1")
+			forward(t, s, theirs, bank).Commit()
+			forgetEndpoint(t, s, "shop")
+			wantKind(t, begin(t, s, theirs, bank), Duplicate)
+		}},
 		{"a closed store refuses", func(t *testing.T, s Store) {
 			forward(t, s, id, remember).Commit()
 			for range 2 {
@@ -189,6 +236,12 @@ func testStore(t *testing.T, under storeUnderTest) {
 				out, err := s.Begin(t.Context(), id, patient)
 				if !errors.Is(err, ErrClosed) || out != (Outcome{}) {
 					t.Errorf("Begin = %+v, %v, want nothing and ErrClosed", out, err)
+				}
+				if known, err := s.Forget(t.Context(), id); !errors.Is(err, ErrClosed) || known {
+					t.Errorf("Forget = %v, %v, want ErrClosed", known, err)
+				}
+				if err := s.ForgetEndpoint(t.Context(), "shop"); !errors.Is(err, ErrClosed) {
+					t.Errorf("ForgetEndpoint = %v, want ErrClosed", err)
 				}
 			}
 		}},
@@ -264,6 +317,21 @@ func beginLater(t *testing.T, s Store, id ID, copies ...Options) <-chan Outcome 
 		}()
 	}
 	return outcome
+}
+
+// forget forgets a delivery that the store must know, or not.
+func forget(t *testing.T, s Store, id ID, want bool) {
+	t.Helper()
+	if known, err := s.Forget(t.Context(), id); err != nil || known != want {
+		t.Fatalf("Forget = %v, %v, want %v", known, err, want)
+	}
+}
+
+func forgetEndpoint(t *testing.T, s Store, name string) {
+	t.Helper()
+	if err := s.ForgetEndpoint(t.Context(), name); err != nil {
+		t.Fatalf("ForgetEndpoint: %v", err)
+	}
 }
 
 func wantKind(t *testing.T, out Outcome, want Kind) {

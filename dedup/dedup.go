@@ -16,8 +16,8 @@
 // # What a store promises
 //
 //   - At most one claim on an ID is open at any time.
-//   - From the return of Commit until the window ends, no Begin on that ID
-//     answers [Forward].
+//   - From the return of Commit until the window ends, or the store is told to
+//     forget, no Begin on that ID answers [Forward].
 //   - [Duplicate] is answered only for an ID that was committed within the
 //     window: a sender is never told that a delivery arrived when it did not.
 //   - An aborted claim leaves no trace.
@@ -57,6 +57,15 @@ type Store interface {
 	// store's own cause. The outcome is then empty.
 	Begin(ctx context.Context, id ID, o Options) (Outcome, error)
 
+	// Forget makes the store forget that id was committed, so that the next copy
+	// is forwarded, and reports whether it had known. A claim in flight stays. An
+	// error says that the delivery may still, or again, be taken for a duplicate.
+	Forget(ctx context.Context, id ID) (known bool, err error)
+
+	// ForgetEndpoint does the same for every delivery of the endpoint, as
+	// Options name it, that has been committed so far.
+	ForgetEndpoint(ctx context.Context, endpoint string) error
+
 	// Close refuses further claims, sends waiting copies away with ErrClosed,
 	// lets the claims in flight end until ctx does, and frees what the store
 	// holds. It returns an error wrapping that of ctx if claims were still
@@ -67,6 +76,9 @@ type Store interface {
 
 // Options are what an endpoint wants of a Begin.
 type Options struct {
+	// Endpoint is the name that ForgetEndpoint knows the delivery's endpoint by.
+	Endpoint string
+
 	// Window is how long a success is remembered. It is compared with the age
 	// of the commit each time the ID is looked up, so a shorter window applies
 	// at once to what is already remembered; a longer one applies to later

@@ -3,6 +3,7 @@ package dedup
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,10 @@ type Memory struct {
 	ring    *ring
 	cache   cache
 	settler *settler
+
+	forgetting sync.Mutex
+	forgotten  atomic.Int64                         // the time of the latest commit that Forget has met
+	endpoints  atomic.Pointer[map[ID]time.Duration] // what was committed until then is forgotten; nil: none
 
 	inFlight     atomic.Int64
 	waiters      atomic.Int64
@@ -67,6 +72,7 @@ func newMemory(capacity int, cache cache) *Memory {
 		cache:   cache,
 		closing: make(chan struct{}),
 	}
+	m.forgotten.Store(math.MinInt64)
 	m.settler = newSettler(m)
 	return m
 }
@@ -87,7 +93,7 @@ func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 
-	out, err := m.try(sh, id, o.Window)
+	out, err := m.try(sh, id, o)
 	if err != nil || out.Kind != Busy || o.Wait <= 0 || !m.enter(sh, id) {
 		return out, err
 	}
@@ -104,26 +110,24 @@ func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
 		case <-m.closing:
 		}
 		sh.mu.Lock()
-		out, err = m.try(sh, id, o.Window)
+		out, err = m.try(sh, id, o)
 	}
 	return out, err
 }
 
 // try answers from the state of id as it is now. It needs sh locked.
-func (m *Memory) try(sh *shard, id ID, window time.Duration) (Outcome, error) {
-	select {
-	case <-m.closing:
+func (m *Memory) try(sh *shard, id ID, o Options) (Outcome, error) {
+	if m.closed() {
 		return Outcome{}, ErrClosed
-	default:
 	}
-	if at, ok := m.remembered(sh, id, window); ok {
+	if at, ok := m.remembered(sh, id, o); ok {
 		return Outcome{Kind: Duplicate, At: m.epoch.Add(at)}, nil
 	}
 	last, ok := sh.claims[id]
 	if ok && last.open {
 		return Outcome{Kind: Busy}, nil
 	}
-	c := &claim{store: m, id: id, window: window, open: true}
+	c := &claim{store: m, id: id, window: o.Window, open: true}
 	if ok {
 		c.waiters = last.waiters
 	}
@@ -132,17 +136,33 @@ func (m *Memory) try(sh *shard, id ID, window time.Duration) (Outcome, error) {
 	return Outcome{Kind: Forward, Claim: c}, nil
 }
 
+// closed reports whether the store refuses claims. With a shard locked, no
+// means that the cache can be read until the lock is given up.
+func (m *Memory) closed() bool {
+	select {
+	case <-m.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // remembered returns when id was committed, if that is within the window. It
 // needs sh locked, also while it reads the cache: the settler removes a commit
 // from the table, under that lock, when the cache shows it, so it is always in
 // one of the two.
-func (m *Memory) remembered(sh *shard, id ID, window time.Duration) (time.Duration, bool) {
-	now := m.now()
+func (m *Memory) remembered(sh *shard, id ID, o Options) (time.Duration, bool) {
+	at, ok := m.last(sh, id)
+	return at, ok && m.now()-at < o.Window && at > m.forgottenUntil(o.Endpoint)
+}
+
+// last returns when id was last committed, if that commit's own window is not
+// over. It needs sh locked.
+func (m *Memory) last(sh *shard, id ID) (time.Duration, bool) {
 	if c, ok := sh.pending[id]; ok {
-		return c.at, c.left(now) > 0 && now-c.at < window
+		return c.at, c.left(m.now()) > 0
 	}
-	at, ok := m.cache.Get(id)
-	return at, ok && now-at < window
+	return m.cache.Get(id)
 }
 
 // enter counts a copy as waiting for the claim on id, unless there are too
@@ -170,9 +190,10 @@ func (m *Memory) leave(sh *shard, id ID) {
 	}
 }
 
-// end settles a claim. The commit is in the table and in the ring before any
-// copy can look again; the way into the cache is the settler's.
-func (m *Memory) end(c *claim, success bool) {
+// end settles a claim, and remembers done, unless that has no window. The commit
+// is in the table and in the ring before any copy can look again; the way into
+// the cache is the settler's.
+func (m *Memory) end(c *claim, done commit) {
 	sh := m.table.shard(c.id)
 	sh.mu.Lock()
 	if !c.open {
@@ -184,10 +205,9 @@ func (m *Memory) end(c *claim, success bool) {
 		delete(sh.claims, c.id)
 	}
 	overfull := false
-	if success && c.window > 0 {
-		at := m.now()
-		sh.pending[c.id] = commit{at, c.window}
-		overfull = m.ring.push(slot{c.id, at})
+	if done.window > 0 {
+		sh.pending[c.id] = done
+		overfull = m.ring.push(slot{c.id, done.at})
 		m.settler.signal()
 	}
 	if c.ended != nil {
@@ -211,8 +231,7 @@ func (m *Memory) trim() {
 func (m *Memory) evict(s slot) {
 	sh := m.table.shard(s.id)
 	sh.mu.Lock()
-	c, ok := sh.pending[s.id]
-	pending := ok && c.at == s.at
+	c, pending := sh.commit(s)
 	if pending {
 		delete(sh.pending, s.id)
 	}

@@ -27,8 +27,10 @@ const (
 )
 
 var (
-	modelWindows = []time.Duration{5 * time.Second, modelLongest}
-	modelWaits   = []time.Duration{0, 2 * modelStep, 2 * time.Second}
+	modelWindows   = []time.Duration{5 * time.Second, modelLongest}
+	modelEndpoints = []string{"shop", "bank"}
+
+	modelWaits = []time.Duration{0, 2 * modelStep, 2 * time.Second}
 )
 
 // delivery is a copy of a delivery as its sender saw it: what Begin answered,
@@ -61,15 +63,28 @@ type model struct {
 	seq        atomic.Int64
 	mu         sync.Mutex
 	deliveries []delivery
+	forgets    []forgotten
 }
 
-func (m *model) run(t *testing.T, seed uint64) []delivery {
+// forgotten is a Forget, or, without an id, a ForgetEndpoint.
+type forgotten struct {
+	id               ID
+	endpoint         string
+	called, returned int64
+}
+
+func (f forgotten) covers(d delivery) bool { return f.id == d.id || f.endpoint == d.Endpoint }
+
+func (m *model) run(t *testing.T, seed uint64) {
 	m.start = time.Now()
 	var wg sync.WaitGroup
 	for w := range modelWorkers {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
 			for range modelDeliveries {
+				if rng.IntN(100) == 0 {
+					m.forget(t, rng)
+				}
 				m.deliver(t, rng)
 				pause := time.Duration(rng.IntN(4)) * modelStep
 				if rng.IntN(40) == 0 {
@@ -80,7 +95,26 @@ func (m *model) run(t *testing.T, seed uint64) []delivery {
 		})
 	}
 	wg.Wait()
-	return m.deliveries
+}
+
+// forget is what an operator does to have deliveries sent again.
+func (m *model) forget(t *testing.T, rng *rand.Rand) {
+	f := forgotten{called: m.seq.Add(1)}
+	var err error
+	if rng.IntN(3) == 0 {
+		f.endpoint = modelEndpoints[rng.IntN(len(modelEndpoints))]
+		err = m.store.ForgetEndpoint(t.Context(), f.endpoint)
+	} else {
+		f.id = nthID(rng.IntN(m.ids))
+		_, err = m.store.Forget(t.Context(), f.id)
+	}
+	if err != nil {
+		t.Errorf("Forget: %v", err)
+	}
+	f.returned = m.seq.Add(1)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forgets = append(m.forgets, f)
 }
 
 // deliver sends one copy of one delivery.
@@ -90,6 +124,8 @@ func (m *model) deliver(t *testing.T, rng *rand.Rand) {
 		n = 0 // a favourite, so that there are more copies than may wait
 	}
 	d := delivery{id: nthID(n), Options: Options{
+		Endpoint: modelEndpoints[n%len(modelEndpoints)],
+
 		Window: modelWindows[rng.IntN(len(modelWindows))],
 		Wait:   modelWaits[rng.IntN(len(modelWaits))],
 	}}
@@ -145,13 +181,15 @@ func (m *model) forward(d *delivery, rng *rand.Rand) {
 //
 //	I1  One copy of a delivery is in flight at a time.
 //	I2  Within the window of a success there is no forward, as long as fewer
-//	    than capacity commits followed.
-//	I3  A duplicate has a success within the window, at the time it states.
+//	    than capacity commits followed and it was not forgotten.
+//	I3  A duplicate has a success within the window, at the time it states, that
+//	    was not forgotten.
 //	I4  A failure leaves no trace: follows from I3 and I5.
 //	I5  A copy waits, and is busy, only while another one is in flight; busy
 //	    means that it waited as long as it would, that its sender has gone, or
 //	    that too many are waiting.
-func check(history []delivery, capacity int) (broken []string) {
+func (m *model) check(capacity int) (broken []string) {
+	history := m.deliveries
 	report := func(invariant string, d delivery, format string, args ...any) {
 		broken = append(broken, fmt.Sprintf("%s: %v of %x at %v: %s", invariant,
 			d.outcome.Kind, d.id[:2], d.to, fmt.Sprintf(format, args...)))
@@ -178,7 +216,7 @@ func check(history []delivery, capacity int) (broken []string) {
 					report("I1", f, "another copy was in flight")
 				}
 				window := min(f.Window, g.Window)
-				if g.forward.success && g.forward.ended < f.returned && f.to-g.forward.at < window &&
+				if g.forward.success && g.forward.ended < f.returned && f.to-g.forward.at < window && !m.forgot(g, f) &&
 					followers(commits, g, f) < capacity {
 					report("I2", f, "handled %v ago", f.to-g.forward.at)
 				}
@@ -194,8 +232,8 @@ func check(history []delivery, capacity int) (broken []string) {
 			switch d.outcome.Kind {
 			case Duplicate:
 				if !slices.ContainsFunc(forwards, func(f delivery) bool {
-					return f.forward.success && f.forward.ending < d.returned &&
-						f.forward.at == d.at && d.to-d.at < d.Window
+					return f.forward.success && f.forward.ending < d.returned && !m.mustForget(f, d) &&
+						(f.forward.at-d.at).Abs() < time.Millisecond && d.to-d.at < d.Window
 				}) {
 					report("I3", d, "no success at %v", d.at)
 				}
@@ -212,6 +250,22 @@ func check(history []delivery, capacity int) (broken []string) {
 		}
 	}
 	return broken
+}
+
+// forgot reports whether the success of first may have been forgotten when second
+// returned.
+func (m *model) forgot(first, second delivery) bool {
+	return slices.ContainsFunc(m.forgets, func(f forgotten) bool {
+		return f.covers(first) && f.returned > first.forward.ending && f.called < second.returned
+	})
+}
+
+// mustForget reports whether the success of first must have been forgotten when
+// second was called.
+func (m *model) mustForget(first, second delivery) bool {
+	return slices.ContainsFunc(m.forgets, func(f forgotten) bool {
+		return f.covers(first) && f.called > first.forward.ended && f.returned < second.called
+	})
 }
 
 // followers counts the commits that may have come between the success of first
@@ -283,11 +337,12 @@ func TestModel(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					rng := rand.New(rand.NewPCG(seed, 1<<32))
 					m := startTestMemory(t, newMemory(setUp.capacity, setUp.cache(t, rng)))
-					history := (&model{store: m, ids: 16}).run(t, seed)
-					for _, violation := range check(history, setUp.capacity) {
+					model := &model{store: m, ids: 16}
+					model.run(t, seed)
+					for _, violation := range model.check(setUp.capacity) {
 						t.Errorf("seed %d: %s", seed, violation)
 					}
-					for _, d := range history {
+					for _, d := range model.deliveries {
 						counts[d.outcome.Kind]++
 					}
 					time.Sleep(modelLongest + 2*sweepEvery)

@@ -77,6 +77,18 @@ var mutants = []struct {
 		m.settler.cache = &believing{cache: m.cache, told: make(map[ID]time.Duration)}
 		return startTestMemory(t, m)
 	}},
+	{"forgets nothing it is told to forget", DefaultCapacity, func(t *testing.T, capacity int, _ *rand.Rand) Store {
+		return deafToForget{newTestMemory(t, capacity)}
+	}},
+	{"forgets without a grave", DefaultCapacity, func(t *testing.T, capacity int, _ *rand.Rand) Store {
+		return withoutGraves{newTestMemory(t, capacity)}
+	}},
+	{"ignores that the endpoint was forgotten", DefaultCapacity, wrapped(func(b beginFunc) beginFunc {
+		return func(ctx context.Context, id ID, o Options) (Outcome, error) {
+			o.Endpoint = ""
+			return b(ctx, id, o)
+		}
+	})},
 	{"leaves the capacity to ristretto", 6, func(t *testing.T, capacity int, _ *rand.Rand) Store {
 		return startTestMemory(t, newMemory(DefaultCapacity, mustRistretto(t, int64(capacity))))
 	}},
@@ -100,8 +112,9 @@ func TestModelFindsEveryMutant(t *testing.T) {
 				var broken []string
 				synctest.Test(t, func(t *testing.T) {
 					store := mutant.store(t, mutant.capacity, rand.New(rand.NewPCG(seed, 1<<32)))
-					history := (&model{store: store, ids: 16}).run(t, seed)
-					broken = check(history, mutant.capacity)
+					model := &model{store: store, ids: 16}
+					model.run(t, seed)
+					broken = model.check(mutant.capacity)
 				})
 				if len(broken) > 0 {
 					t.Logf("found by seed %d: %s", seed, broken[0])
@@ -114,6 +127,25 @@ func TestModelFindsEveryMutant(t *testing.T) {
 }
 
 type beginFunc func(context.Context, ID, Options) (Outcome, error)
+
+// deafToForget is a Memory that says that it has forgotten.
+type deafToForget struct{ *Memory }
+
+func (deafToForget) Forget(context.Context, ID) (bool, error)     { return true, nil }
+func (deafToForget) ForgetEndpoint(context.Context, string) error { return nil }
+
+// withoutGraves is a Memory that leaves forgetting to the settler.
+type withoutGraves struct{ *Memory }
+
+func (w withoutGraves) Forget(_ context.Context, id ID) (bool, error) {
+	sh := w.table.shard(id)
+	sh.mu.Lock()
+	at, known := w.last(sh, id)
+	delete(sh.pending, id)
+	sh.mu.Unlock()
+	w.settler.forget(slot{id, at})
+	return known, nil
+}
 
 // wrapper is a Memory with another Begin.
 type wrapper struct {
@@ -187,6 +219,14 @@ func (n naive) Begin(_ context.Context, id ID, o Options) (Outcome, error) {
 	}}, nil
 }
 
+func (n naive) Forget(_ context.Context, id ID) (bool, error) {
+	_, known := n.cache.Get(id)
+	n.cache.Del(id)
+	return known, nil
+}
+
+func (n naive) ForgetEndpoint(context.Context, string) error { return nil }
+
 func (n naive) Close(context.Context) error { return nil }
 
 // dropping loses one Set of twenty.
@@ -250,7 +290,7 @@ func (b *byID) push(id ID) {
 	b.ring = b.ring[1:]
 	sh := b.table.shard(oldest)
 	sh.mu.Lock()
-	at, ok := b.remembered(sh, oldest, modelLongest)
+	at, ok := b.remembered(sh, oldest, Options{Window: modelLongest})
 	sh.mu.Unlock()
 	if ok {
 		b.evict(slot{oldest, at})

@@ -40,6 +40,7 @@ type settler struct {
 
 	mu      sync.Mutex
 	evicted []slot // pushed out of the ring; the cache may still hold them
+	buried  []slot // forgotten; a grave hides what the cache may still hold
 
 	unseen []slot // offered to the cache, which has not shown them
 }
@@ -78,6 +79,15 @@ func (s *settler) forget(e slot) {
 	s.signal()
 }
 
+// bury has the settler delete a commit from the cache, and then its grave. It
+// never blocks.
+func (s *settler) bury(e slot) {
+	s.mu.Lock()
+	s.buried = append(s.buried, e)
+	s.mu.Unlock()
+	s.signal()
+}
+
 func (s *settler) run() {
 	defer close(s.done)
 	sweep := time.NewTimer(sweepEvery)
@@ -91,6 +101,7 @@ func (s *settler) run() {
 			return
 		case <-s.wake:
 			s.deleteEvicted()
+			s.deleteBuried()
 			batch, more := s.store.ring.take(batchSize)
 			s.unseen = append(s.unseen, s.settle(batch)...)
 			if more {
@@ -149,12 +160,12 @@ func (s *settler) settleUnseen() {
 }
 
 // confirm reports whether a commit is done with: the cache shows it, its window
-// is over, or it was evicted on its way.
+// is over, or it was evicted or forgotten on its way.
 func (s *settler) confirm(e slot) bool {
 	sh := s.store.table.shard(e.id)
 	sh.mu.Lock()
-	c, ok := sh.pending[e.id]
-	if ok = ok && c.at == e.at; !ok {
+	c, ok := sh.commit(e)
+	if !ok {
 		sh.mu.Unlock()
 		s.discard(e)
 		return true
@@ -181,15 +192,27 @@ func (s *settler) deleteEvicted() {
 	}
 }
 
+// deleteBuried deletes from the cache what was forgotten, and the graves.
+func (s *settler) deleteBuried() {
+	s.mu.Lock()
+	buried := s.buried
+	s.buried = nil
+	s.mu.Unlock()
+	for _, e := range buried {
+		s.discard(e)
+		s.store.exhume(e)
+	}
+}
+
 // discard deletes a commit from the cache, unless a later one of the same id
 // has taken its place, and reports whether the cache still showed it.
 func (s *settler) discard(e slot) (shown bool) {
 	at, ok := s.cache.Get(e.id)
-	if ok && at != e.at {
+	if ok && at > e.at {
 		return false
 	}
 	s.cache.Del(e.id)
-	return ok
+	return ok && at == e.at
 }
 
 // sweep removes a batch of the oldest slots from the ring, as long as their
@@ -218,6 +241,5 @@ func (s *settler) pending(e slot) (commit, bool) {
 	sh := s.store.table.shard(e.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	c, ok := sh.pending[e.id]
-	return c, ok && c.at == e.at
+	return sh.commit(e)
 }
