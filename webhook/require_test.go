@@ -108,6 +108,26 @@ func TestASignerWritesWhatIsRequired(t *testing.T) {
 	}
 }
 
+func TestASignerWritesWhatTheBodyRepeats(t *testing.T) {
+	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{query:id}", Require: "body data.id {query:id}"}
+	signer, err := NewSigner(s, mustSecret(t, "key", KeyText), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{"": "7", "id=8": "8"} {
+		r := &Request{URL: "https://x.example/a?" + query, Query: query, Header: http.Header{}, Body: []byte("{}")}
+		if err := signer.Sign(r, "7", "", arrival); err != nil {
+			t.Fatal(err)
+		}
+		if string(r.Body) != `{"data":{"id":"`+want+`"}}` || r.Query != "id="+want {
+			t.Errorf("%q: made %s of query %q", query, r.Body, r.Query)
+		}
+		if _, err := mustVerifier(t, s, nil).Verify(r, arrival); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestUnusableRequirements(t *testing.T) {
 	for _, tt := range []struct{ name, signed, require, says string }{
 		{"no text", "{body}", "header X-Sum", "write a place and a text"},

@@ -64,7 +64,7 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	if fields.timestamp, err = s.stamp(r, at); err != nil {
 		return fmt.Errorf("timestamp: %w", err)
 	}
-	if err := s.fulfil(r); err != nil {
+	if err := s.fulfil(r, id); err != nil {
 		return fmt.Errorf("require: %w", err)
 	}
 	signature, err := s.key.sign(s.scheme.signed, r, fields)
@@ -78,8 +78,9 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 }
 
 // fulfil writes what the scheme requires besides, unless it is there already: a
-// list of header fields, and what is to stand at a place.
-func (s *Signer) fulfil(r *Request) error {
+// list of header fields, and what is to stand at a place. What the body repeats
+// of the query is the id, if the query lacks it.
+func (s *Signer) fulfil(r *Request, id string) error {
 	for _, segment := range s.scheme.signed {
 		list, _, _ := strings.Cut(segment.text, ",")
 		if segment.kind == segmentHeaderList && r.Header.Get(list) == "" {
@@ -92,6 +93,13 @@ func (s *Signer) fulfil(r *Request) error {
 	}
 	if there, err := c.holds(r); err != nil || there {
 		return err
+	}
+	for _, segment := range c.want {
+		if p := (Place{kind: inQuery, names: []string{segment.text}}); segment.kind == segmentQueryField && len(p.values(r)) == 0 {
+			if err := p.Set(r, id); err != nil {
+				return err
+			}
+		}
 	}
 	text, err := c.want.render(r)
 	if err != nil {
