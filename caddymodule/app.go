@@ -55,7 +55,12 @@ type App struct {
 	logKey string
 
 	mu        sync.Mutex
-	endpoints map[string]string // configuration by name
+	endpoints map[string]endpoint // by name
+}
+
+type endpoint struct {
+	config   string // as JSON
+	settings *settings
 }
 
 // DedupStore is where deliveries are remembered: the process's own memory.
@@ -198,16 +203,16 @@ func (a *App) leave() error {
 
 // register makes sure that a name means one endpoint. The same settings may come
 // twice: a site with two addresses has each of its handlers twice.
-func (a *App) register(name, config string) error {
+func (a *App) register(s *settings, config string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if known, taken := a.endpoints[name]; taken && known != config {
-		return fmt.Errorf("two endpoints are named %s: give one of them another name", name)
+	if known, taken := a.endpoints[s.name]; taken && known.config != config {
+		return fmt.Errorf("two endpoints are named %s: give one of them another name", s.name)
 	}
 	if a.endpoints == nil {
-		a.endpoints = map[string]string{}
+		a.endpoints = map[string]endpoint{}
 	}
-	a.endpoints[name] = config
+	a.endpoints[s.name] = endpoint{config, s}
 	return nil
 }
 

@@ -24,6 +24,7 @@ import (
 func init() {
 	caddy.RegisterModule(&VerifyWebhook{})
 	caddy.RegisterModule(&App{})
+	caddy.RegisterModule(AdminAPI{})
 }
 
 // VerifyWebhook lets only genuine webhook deliveries pass to the handlers
@@ -175,7 +176,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.app.register(h.settings.name, string(config)); err != nil {
+	if err := h.app.register(&h.settings, string(config)); err != nil {
 		return fmt.Errorf("%w%s", err, h.source())
 	}
 	h.warnOfDroppedHeaders()
