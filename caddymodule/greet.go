@@ -31,11 +31,14 @@ func (x *exchange) greet(proven bool) (greeted bool, err error) {
 		if handshake.Unsigned == proven || handshake.Method != x.r.Method {
 			continue
 		}
-		if !proven && handshake.InBody() {
-			// What has a signature is a delivery: its body is not looked at here.
+		if !proven && x.r.Method == http.MethodPost {
+			// What has a signature is a delivery: neither is its body looked at here,
+			// nor is it answered without the application.
 			if _, err := x.h.verifier.VerifyHeader(&x.request, x.arrived); !errors.Is(err, webhook.ErrSignatureMissing) {
 				continue
 			}
+		}
+		if !proven && handshake.InBody() {
 			if err := x.readBody(); err != nil {
 				return true, x.refuse(err)
 			}

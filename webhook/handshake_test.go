@@ -22,6 +22,7 @@ func TestHandshakes(t *testing.T) {
 	ebay := Handshake{Method: "GET", Unsigned: true, When: []string{"query challenge_code"}, Compute: "hash hex {query:challenge_code}{with:verify_token}{url}", JSON: map[string]any{"challengeResponse": "{computed}"}}
 	ping := Handshake{When: []string{"body type 1"}, JSON: map[string]any{"type": 1}}
 	echo := Handshake{Method: "OPTIONS", When: []string{"header WebHook-Request-Origin"}, Header: map[string]string{"WebHook-Allowed-Origin": "{header:WebHook-Request-Origin}"}}
+	secrets := Handshake{Unsigned: true, When: []string{"header X-Hook-Secret"}, Header: map[string]string{"X-Hook-Secret": "{header:X-Hook-Secret}"}}
 	probe := Handshake{Method: "HEAD", Unsigned: true}
 	confirm := Handshake{When: []string{"body type confirm"}, Visit: "body url https://sns.*.example.com/?topic={with:topic}&token=*"}
 	braintree := Handshake{Method: "GET", Unsigned: true, When: []string{"query bt_challenge ~[a-f0-9]{20,32}"}, Compute: "hmac-sha1 hex {query:bt_challenge}", Text: "{with:verify_token}|{computed}"}
@@ -61,6 +62,9 @@ func TestHandshakes(t *testing.T) {
 		{name: "number", handshake: ping, request: Request{Body: []byte(`{"type":1}`)}, want: `200 Content-Type=application/json {"type":1}`},
 		{name: "text where a number is meant", handshake: ping, request: Request{Body: []byte(`{"type":2}`)}},
 		{name: "header", handshake: echo, request: Request{Method: "OPTIONS", Header: http.Header{"Webhook-Request-Origin": {"e.example"}}}, want: "200 WebHook-Allowed-Origin=e.example "},
+		{name: "stranger's header", handshake: secrets, request: Request{Header: http.Header{"X-Hook-Secret": {"b5372-07f_+/=="}}}, want: "200 X-Hook-Secret=b5372-07f_+/== "},
+		{name: "stranger's long header", handshake: secrets, request: Request{Header: http.Header{"X-Hook-Secret": {strings.Repeat("a", 257)}}}, refused: -1},
+		{name: "stranger's header of several words", handshake: secrets, request: Request{Header: http.Header{"X-Hook-Secret": {"a; b"}}}, refused: -1},
 		{name: "probe", handshake: probe, request: Request{Method: "HEAD"}, want: "200  "},
 		{name: "right code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=expected"}, want: "204  "},
 		{name: "wrong code", handshake: fitbit, request: Request{Method: "GET", Query: "verify=guess"}, refused: 404},

@@ -47,14 +47,16 @@ func (r *Responder) wouldSign(request *Request) (bool, error) {
 		return false, nil
 	}
 	text, err := r.compute.of.render(request)
-	return len(text) > maxChallenge || strings.ContainsFunc(strings.TrimRight(text, "="), notInChallenge), err
+	return !isChallenge(text), err
 }
 
 // maxChallenge is longer than any challenge that a provider sends.
 const maxChallenge = 256
 
-func notInChallenge(c rune) bool {
-	return c >= 0x80 || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-._~+/", c)
+func isChallenge(text string) bool {
+	return len(text) <= maxChallenge && !strings.ContainsFunc(strings.TrimRight(text, "="), func(c rune) bool {
+		return c >= 0x80 || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-._~+/", c)
+	})
 }
 
 func (c *condition) holds(r *Request) (bool, error) {
@@ -92,6 +94,9 @@ func (r *Responder) reply(request *Request) (*Reply, error) {
 	for name, text := range r.header {
 		if reply.Header[name], err = text.render(request, computed); err != nil {
 			return nil, err
+		}
+		if r.Unsigned && !isChallenge(reply.Header[name]) {
+			return nil, &HandshakeError{r.refuse} // a stranger's text is no header field of ours
 		}
 	}
 	if len(r.json) == 0 {
