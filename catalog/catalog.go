@@ -50,6 +50,10 @@ type Provider struct {
 	// The questions that are answered here.
 	Handshakes []webhook.Handshake `yaml:"handshakes" json:"handshakes,omitempty"`
 
+	// The place of a token in a request that comes once, unsigned, and that the user
+	// has to give back by hand: "hookpass listen" prints it. Empty if there is none.
+	Listen string `yaml:"listen" json:"listen,omitempty"`
+
 	// Whether the provider demands that a refusal has no body.
 	EmptyRefusal bool `yaml:"empty_refusal" json:"empty_refusal,omitempty"`
 
@@ -225,6 +229,11 @@ func (p *Provider) check() error {
 	}
 	if len(p.With) != len(used) {
 		return &fault{"with", errors.New("with describes a parameter that nothing uses: remove it")}
+	}
+	if p.Listen != "" {
+		if _, err := webhook.ParsePlace(p.Listen); err != nil {
+			return &fault{"listen", err}
+		}
 	}
 	for _, h := range p.Handshakes {
 		if _, err := webhook.NewResponder(h, nil, p.With); err != nil {

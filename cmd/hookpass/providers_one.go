@@ -50,6 +50,9 @@ func (e entry) rows() [][2]string {
 	for _, h := range e.Handshakes {
 		rows = append(rows, [2]string{"handshake", describe(h)})
 	}
+	if e.Listen != "" {
+		rows = append(rows, [2]string{"at first", fmt.Sprintf("%s of an unsigned request, printed by hookpass listen %s", e.Listen, e.ID)})
+	}
 	return append(rows,
 		[2]string{"proves", strings.Replace(e.signed(), "–", "who sent it, and nothing of what is sent", 1)},
 		[2]string{"age", age},
