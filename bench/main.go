@@ -1,0 +1,143 @@
+// Command bench measures what a verified delivery costs, in hookpass and in what
+// it can be compared with: plain proxying by the same binary, nginx with njs,
+// HAProxy, and an Express application that verifies by itself. All run on
+// loopback, one after another, in several rounds, and every answer is checked.
+// README.md says how to read what it prints.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	rounds   = flag.Int("rounds", 5, "how often each cell is measured; the table shows medians")
+	duration = flag.Duration("duration", 2*time.Second, "how long each measurement takes")
+	only     = flag.String("only", "", "measure these targets only, separated by commas; plain is always among them")
+	cases    = flag.String("cases", "", "measure these cases only, separated by commas")
+	rate     = flag.Int("rate", 1000, "deliveries a second where latency is measured")
+)
+
+func main() {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, output io.Writer) error {
+	dir, err := os.MkdirTemp("", "hookpass-bench")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	application, err := startApplication(ctx)
+	if err != nil {
+		return err
+	}
+	l := &lab{ctx: ctx, dir: dir, application: application}
+	if err := l.buildHookpass(); err != nil {
+		return err
+	}
+	defer l.stop()
+	for _, t := range targets {
+		if *only != "" && t.name != plain && !slices.Contains(strings.Split(*only, ","), t.name) {
+			continue
+		}
+		switch err := l.start(t); {
+		case errors.Is(err, errNotInstalled):
+			fmt.Fprintf(os.Stderr, "bench: leaving out %s: %v\n", t.name, err)
+		case err != nil:
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+	}
+	results, err := l.measure()
+	if err != nil {
+		return err
+	}
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return err
+	}
+	return results.print(output, strings.TrimSpace(string(commit)))
+}
+
+// measure goes round and round, so that what the machine does meanwhile meets
+// all targets alike.
+func (l *lab) measure() (results, error) {
+	all := results{cells: map[cell][]sample{}}
+	for _, t := range l.running {
+		idle, err := t.residentBytes()
+		if err != nil {
+			return all, err
+		}
+		all.idle = append(all.idle, named{t.name, idle})
+	}
+	for round := range *rounds {
+		for _, c := range allCases {
+			if *cases != "" && !slices.Contains(strings.Split(*cases, ","), c.name) {
+				continue
+			}
+			for _, t := range l.running {
+				if !t.does(c) {
+					continue
+				}
+				fmt.Fprintf(os.Stderr, "\rround %d of %d: %-32s", round+1, *rounds, t.name+", "+c.name)
+				s, err := t.run(l.ctx, c)
+				if err != nil {
+					return all, fmt.Errorf("%s, %s: %w", t.name, c.name, err)
+				}
+				all.add(t.name, c.name, s)
+			}
+		}
+	}
+	fmt.Fprintf(os.Stderr, "\r%60s\r", "")
+	return all, nil
+}
+
+// sample is one measurement.
+type sample struct {
+	deliveries int
+	processor  time.Duration // of the target's processes, for a delivery
+	p50, p99   time.Duration // from when the delivery was due; only where the rate is fixed
+}
+
+type cell struct{ target, name string }
+
+type named struct {
+	name  string
+	bytes int64
+}
+
+type results struct {
+	cells map[cell][]sample
+	idle  []named
+}
+
+func (r *results) add(target, name string, s sample) {
+	r.cells[cell{target, name}] = append(r.cells[cell{target, name}], s)
+}
+
+// median returns the middle of what pick takes out of the samples.
+func median[T cmp.Ordered](samples []sample, pick func(i int) T) T {
+	values := make([]T, len(samples))
+	for i := range samples {
+		values[i] = pick(i)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
