@@ -100,7 +100,8 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //		}
 //	}
 //
-// A place is header <name>, query <name>, form <name> or body <json.path>.
+// A place is header <name>, query <name>, form <name>, multipart <name>><json.path>
+// or body <json.path>.
 //
 // Without the global option, it knows the built-in providers alone.
 func (h *VerifyWebhook) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {

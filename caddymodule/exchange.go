@@ -189,9 +189,13 @@ func (x *exchange) busy() error {
 	})
 }
 
-// answer ends the exchange of a genuine delivery that the application need not see.
+// answer ends the exchange of a genuine delivery that the application need not
+// see, with what the provider wants to read, if it does.
 func (x *exchange) answer(verdict delivery.Verdict, text string) error {
 	return x.withhold(verdict, "", func() error {
+		if received := x.h.settings.received; received != "" {
+			return x.write(&webhook.Reply{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, Body: received})
+		}
 		return x.writeJSON(http.StatusOK, text)
 	})
 }

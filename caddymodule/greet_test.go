@@ -1,9 +1,14 @@
 package caddymodule
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // question is an unsigned request of a provider.
@@ -85,5 +90,32 @@ func TestHandshakeInMonitorModeGoesOn(t *testing.T) {
 	g.question("GET", "/?challenge=abc", "").wants(t, 200, "handled")
 	if lines := g.lines(); len(lines) != 1 || lines[0]["verdict"] != "handshake" {
 		t.Errorf("logged %v", lines)
+	}
+}
+
+// A copy is answered with what makes Dropbox Sign stop to send more of them, and
+// so are its test and an event that the application need not see.
+func TestAnswerThatTheProviderMustRead(t *testing.T) {
+	app := newApplication(t)
+	g := serve(t, app, "verify_webhook dropbox-sign {\n secret "+testSecret+"\n events *sent callback_test\n}\nreverse_proxy APP")
+	at := strconv.FormatInt(time.Now().Unix(), 10)
+	post := func(eventType string) answer {
+		mac := hmac.New(sha256.New, []byte(testSecret))
+		mac.Write([]byte(at + eventType))
+		body := fmt.Sprintf("--b\r\nContent-Disposition: form-data; name=\"json\"\r\n\r\n"+
+			`{"event":{"event_time":%q,"event_type":%q,"event_hash":"%x"}}`+"\r\n--b--\r\n", at, eventType, mac.Sum(nil))
+		return g.question("POST", "/", body, "Content-Type", "multipart/form-data; boundary=b")
+	}
+	const received = "Hello API Event Received"
+	post("signature_request_sent").wants(t, 200, "handled")
+	post("signature_request_viewed").wants(t, 200, received)
+	post("callback_test").wants(t, 200, received)
+	again := post("signature_request_sent")
+	again.wants(t, 200, received)
+	if sent := again.header.Get("Content-Type"); sent != "text/plain; charset=utf-8" {
+		t.Errorf("content type %q", sent)
+	}
+	if n := len(app.calls()); n != 1 {
+		t.Errorf("the application was called %d times", n)
 	}
 }

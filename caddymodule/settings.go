@@ -27,6 +27,7 @@ type settings struct {
 	handshakes   []webhook.Handshake
 	parameters   []string // the names that with must give
 	emptyRefusal bool
+	received     string // the body of an answer to a genuine delivery; empty: JSON
 	proof        webhook.Proof
 	tolerance    time.Duration // 0: any age
 	events       patterns
@@ -89,6 +90,7 @@ func (h *VerifyWebhook) resolve(catalogue catalog.Catalogue) (settings, error) {
 		s.scheme, s.tolerance, window = p.Scheme, p.MaxAge(), p.Window()
 		s.maxBody = cmp.Or(h.MaxBody, int64(p.MaxBody), defaultMaxBody)
 		s.handshakes, s.parameters, s.emptyRefusal = p.Handshakes, p.Parameters(), p.EmptyRefusal
+		s.received = p.Received
 		unlessSaid.Off = p.Dedup == "off"
 	}
 	if s.name = cmp.Or(h.Name, s.provider); !endpointName.MatchString(s.name) {

@@ -57,6 +57,10 @@ type Provider struct {
 	// Whether the provider demands that a refusal has no body.
 	EmptyRefusal bool `yaml:"empty_refusal" json:"empty_refusal,omitempty"`
 
+	// What the provider must read in the answer to a delivery. Default: any body
+	// will do.
+	Received string `yaml:"received" json:"received,omitempty"`
+
 	// "off" where deliveries have no id and genuine ones may look alike, so that
 	// copies cannot be told from events. Default: copies are told by the id, or,
 	// where there is none, by the body.

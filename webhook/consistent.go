@@ -71,7 +71,7 @@ func (c *scheme) covers(p Place) bool {
 	switch p.kind {
 	case inClaim:
 		return c.token()
-	case inBody, inForm:
+	case inBody, inForm, inMultipart:
 		if c.signed.uses(segmentBody) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
 			return true
 		}
@@ -95,6 +95,8 @@ func (c *scheme) covers(p Place) bool {
 			return p.kind == inQuery && slices.Equal(p.names, []string{s.text})
 		case segmentForm:
 			return p.kind == inForm && slices.Equal(p.names, []string{s.text})
+		case segmentMultipart:
+			return p.kind == inMultipart && slices.Equal(p.names, []string{s.text})
 		case segmentFormSorted:
 			return p.kind == inForm
 		default:

@@ -19,6 +19,7 @@ import (
 // without a panic.
 func FuzzVerify(f *testing.F) {
 	f.Add("t=1767225600,v1=00", "1767225600", "id", `{"id":1}`, "a=1")
+	f.Add("", "", "", "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{\"b\":\"00\",\"c\":1}\r\n--b--\r\n", "")
 	f.Add("v1,AAAA v1,", "", "", "a=1&a=2", "sig=1&sig=2")
 	f.Add("sha256=", "-1", "\x00", `{"a":{"b":[1,2]},"a":1}`, "%zz")
 	schemes := []Scheme{
@@ -26,6 +27,7 @@ func FuzzVerify(f *testing.F) {
 		{Algorithm: "sha1", Signature: "header X-Sig v1,{signature} ...", Encoding: "base64", Signed: "{id}.{timestamp}.{body}", Timestamp: "header X-Time", DeliveryID: "header X-Id"},
 		{Algorithm: "sha512", Signature: "query sig", Encoding: "base64url", Signed: "{url}{form_sorted}{form:a}", EventType: "form a"},
 		{Algorithm: "sha384", Signature: "body a.b", Encoding: "hex", Signed: "{json:a.id}{json:b.0}{method}{path}{query}", EventType: "body a.type"},
+		{Algorithm: "sha256", Signature: "multipart a>b", Encoding: "hex", Signed: "{multipart:a}{multipart:a>c}", DeliveryID: "multipart id"},
 		{Algorithm: "sha256", Signature: "header X-Sig {timestamp}.{signature}", Encoding: "hex", Signed: "{timestamp}{header:X-Id}{body}", Timestamp: "signature rfc3339"},
 	}
 	var verifiers []*Verifier
@@ -35,7 +37,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, signature, at, id, body, query string) {
 		for _, v := range verifiers {
-			r := &Request{Query: query, Header: http.Header{"X-Sig": {signature}, "X-Time": {at}, "X-Id": {id}}, Body: []byte(body)}
+			r := &Request{Query: query, Header: http.Header{"X-Sig": {signature}, "X-Time": {at}, "X-Id": {id}, "Content-Type": {"multipart/form-data; boundary=b"}}, Body: []byte(body)}
 			if _, err := v.VerifyHeader(r, arrival); err == nil {
 				_, err = v.Verify(r, arrival)
 				if err == nil {

@@ -17,13 +17,15 @@ const (
 	inHeader    placeKind = "header"
 	inQuery     placeKind = "query"
 	inForm      placeKind = "form"
+	inMultipart placeKind = "multipart"
 	inBody      placeKind = "body"
 	inClaim     placeKind = "claim" // of a token
 	inSignature placeKind = "signature"
 )
 
 // Place is where a value travels: "header X-Id", "query sig", "form token",
-// "body data.id", "claim jti". Names that a provider uses by turns are joined by "|".
+// "multipart json>data.id", which is in the JSON of a field, "body data.id",
+// "claim jti". Names that a provider uses by turns are joined by "|".
 //
 // In a JSON path, "#" is each element of an array, as deliveries of several
 // events have one: their different values are joined by ",". Paths joined by "+"
@@ -38,9 +40,9 @@ func ParsePlace(words string) (Place, error) {
 	kind, rest, _ := strings.Cut(words, " ")
 	p := Place{kind: placeKind(kind)}
 	switch p.kind {
-	case inHeader, inQuery, inForm, inBody, inClaim:
+	case inHeader, inQuery, inForm, inMultipart, inBody, inClaim:
 	default:
-		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME or body JSON.PATH, or claim NAME of a token", ErrScheme, words)
+		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME, multipart NAME>JSON.PATH or body JSON.PATH, or claim NAME of a token", ErrScheme, words)
 	}
 	for name := range strings.SplitSeq(strings.TrimSpace(rest), "|") {
 		if name == "" || strings.ContainsAny(name, " \t\"") || (p.kind == inBody || p.kind == inClaim) && !isJSONPath(name) {
@@ -51,6 +53,14 @@ func ParsePlace(words string) (Place, error) {
 			name = http.CanonicalHeaderKey(name)
 		case inBody, inClaim:
 			name = jsonPath(name)
+		case inMultipart:
+			field, path, inside := strings.Cut(name, ">")
+			if inside && !isJSONPath(path) || field == "" {
+				return Place{}, fmt.Errorf("%w: %q needs a field and, behind a >, the path in its JSON", ErrScheme, words)
+			}
+			if inside {
+				name = field + ">" + jsonPath(path)
+			}
 		}
 		p.names = append(p.names, name)
 	}
@@ -79,7 +89,9 @@ func cutPlace(text string) (where, rest string) {
 func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
 
 // inContent reports whether the value is part of the body, or of a token.
-func (p Place) inContent() bool { return p.kind == inBody || p.kind == inForm || p.kind == inClaim }
+func (p Place) inContent() bool {
+	return p.kind == inBody || p.kind == inForm || p.kind == inMultipart || p.kind == inClaim
+}
 
 // values returns every value found, at most one for a body path.
 func (p Place) values(r *Request) []string {
@@ -97,6 +109,12 @@ func (p Place) values(r *Request) []string {
 		return fieldValues(r.Query, p.names)
 	case inForm:
 		return fieldValues(string(r.Body), p.names)
+	case inMultipart:
+		var all []string
+		for _, name := range p.names {
+			all = append(all, multipartValues(r, name)...)
+		}
+		return all
 	case inBody:
 		if len(p.names) == 0 {
 			return []string{string(r.Body)}

@@ -55,7 +55,8 @@ type Scheme struct {
 	Key KeyForm `json:"key,omitempty" yaml:"key"`
 
 	// Where the signature travels and how it is written there: "header NAME",
-	// "query NAME", "form NAME" or "body JSON.PATH", then a format; or only "body"
+	// "query NAME", "form NAME", "multipart NAME>JSON.PATH" or "body JSON.PATH", then
+	// a format; or only "body"
 	// for a jwt that is the whole body. Default format: "{signature}".
 	// "sha256={signature}" has a prefix. In "t={timestamp},v1={signature}" the parts
 	// may come in any order and more than once, and unknown parts are skipped. In
@@ -73,7 +74,7 @@ type Scheme struct {
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
 	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME}, {query:NAME},
-	// {json:PATH}, {form:NAME}, {form_sorted} and {with:NAME}. {body} is the bytes
+	// {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {form_sorted} and {with:NAME}. {body} is the bytes
 	// as received; {timestamp} the text as received; {extra} that part of the
 	// signature's format, which must not hold the text behind it in signed;
 	// {headers:LIST,NAME} the header fields that the field LIST names, as

@@ -29,6 +29,8 @@ func (s Scheme) Signable() error {
 		return fmt.Errorf("%w: cannot sign: %s deliveries are signed with a private key, which the provider keeps; the public one only verifies", ErrScheme, s.Type)
 	case c.token():
 		return fmt.Errorf("%w: cannot sign: what a %s claims is the provider's to say", ErrScheme, s.Type)
+	case c.signature.kind == inMultipart:
+		return fmt.Errorf("%w: cannot sign: the signature is inside of a multipart body", ErrScheme)
 	case c.covers(c.signature):
 		return fmt.Errorf("%w: cannot sign: the signature is inside of what it covers", ErrScheme)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
-var signedField = regexp.MustCompile(`\{(json|form|query):([^}]+)\}`)
+var signedField = regexp.MustCompile(`\{(json|form|multipart|query):([^}]+)\}`)
 
 // tampered returns copies of a delivery, each changed in one way that the
 // signature covers: by a byte of a body that is signed whole, or by a field.
@@ -211,6 +211,14 @@ func replace(r *webhook.Request, place string, change func(string) string) bool 
 		case "form":
 			if body, found := replaceField(string(r.Body), name, change); found {
 				r.Body = []byte(body)
+				return true
+			}
+		case "multipart":
+			at, end := bytes.IndexByte(r.Body, '{'), bytes.LastIndexByte(r.Body, '}')+1
+			_, path, _ := strings.Cut(name, ">")
+			field := &webhook.Request{Body: r.Body[at:end:end]}
+			if replace(field, "body "+path, change) {
+				r.Body = slices.Concat(r.Body[:at], field.Body, r.Body[end:])
 				return true
 			}
 		case "body":

@@ -27,6 +27,7 @@ const (
 	segmentHeaderList
 	segmentJSON
 	segmentForm
+	segmentMultipart
 	segmentQueryField
 	segmentWith
 	segmentDigest
@@ -57,7 +58,7 @@ type segment struct {
 // inBody reports whether the segment is some of the body.
 func (s segment) inBody() bool {
 	switch s.kind {
-	case segmentBody, segmentJSON, segmentForm, segmentFormSorted:
+	case segmentBody, segmentJSON, segmentForm, segmentMultipart, segmentFormSorted:
 		return true
 	default:
 		return s.of == segmentBody
@@ -138,6 +139,12 @@ func parseSegment(name string) (segment, error) {
 				return segment{}, err
 			}
 			return segment{kind: segmentJSON, text: p.names[0]}, nil
+		case "multipart":
+			p, err := ParsePlace("multipart " + argument)
+			if err != nil {
+				return segment{}, err
+			}
+			return segment{kind: segmentMultipart, text: p.names[0]}, nil
 		case "with":
 			return segment{kind: segmentWith, text: argument}, nil
 		case "sha256", "sha256_base64", "sha256_raw", "md5_base64", "crc32", "quoted":
@@ -146,7 +153,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -220,6 +227,12 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {
 				return fmt.Errorf("%w: form field %s: %w", ErrSignatureMalformed, s.text, err)
+			}
+			to.writeString(value)
+		case segmentMultipart:
+			value, err := multipartSigned(r, s.text)
+			if err != nil {
+				return err
 			}
 			to.writeString(value)
 		case segmentQueryField:

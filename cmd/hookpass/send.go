@@ -33,7 +33,7 @@ else of it is changed. A body of another --header 'Content-Type: …' is sent as
 is. Further header fields that the provider signs are those of --header.
 
 Deliveries that are signed with a private key cannot be sent: the provider keeps
-it, and the public key only verifies.
+it, and the public key only verifies. Nor can those of multipart/form-data.
 
 --forge, --stale and --repeat make the deliveries that a gatekeeper exists for.
 

@@ -1,6 +1,6 @@
 // Messaging, voice, mail and customers.
 
-import { createHash, createSecretKey } from "node:crypto";
+import { createHash, createHmac, createSecretKey } from "node:crypto";
 import { createRequire } from "node:module";
 
 import { ecdsaKeys, ed25519Keys, seconds, signWith, token } from "./helpers.mjs";
@@ -24,6 +24,22 @@ const discord = {
 };
 
 export default {
+  "dropbox-sign": {
+    ageless: true,
+    header: { "Content-Type": "multipart/form-data; boundary=boundary" },
+    body: (note) => multipart({ event: { event_time: "", event_type: note, event_hash: "", event_metadata: {} } }),
+    sign({ secret, time, body }) {
+      const { event } = multipartJSON(body);
+      event.event_time = String(seconds(time));
+      event.event_hash = createHmac("sha256", secret).update(event.event_time + event.event_type).digest("hex");
+      return { body: multipart({ event }) };
+    },
+    verify({ secret, body }) {
+      const { EventCallbackHelper, EventCallbackRequest } = require("@dropbox/sign");
+      return EventCallbackHelper.isValid(secret, EventCallbackRequest.init(multipartJSON(body)));
+    },
+  },
+
   crisp: {
     header: { "X-Crisp-Request-Timestamp": "1767225600000" },
     async verify({ secret, body, header }) {
@@ -206,4 +222,13 @@ function hubspot(signatureVersion, field) {
         clientSecret: secret,
       }),
   };
+}
+
+function multipart(json) {
+  const disposition = 'Content-Disposition: form-data; name="json"';
+  return `--boundary\r\n${disposition}\r\n\r\n${JSON.stringify(json)}\r\n--boundary--\r\n`;
+}
+
+function multipartJSON(body) {
+  return JSON.parse(body.split("\r\n")[3]);
 }

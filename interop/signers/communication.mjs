@@ -45,6 +45,11 @@ const urlAndForm = (field) => (d) => {
 const meta = body("X-Hub-Signature-256", "sha256", "hex", "sha256=");
 
 export default {
+  "dropbox-sign"({ secret, body }) {
+    const { event_time, event_type } = JSON.parse(body.match(/\{.*\}/)[0]).event;
+    return { body: body.replace(/(?<="event_hash":")[0-9a-f]*/, hmac("sha256", secret, event_time + event_type, "hex")) };
+  },
+
   "standard-webhooks": standardWebhooks(),
   anthropic: standardWebhooks(),
   openai: standardWebhooks(),
