@@ -38,6 +38,9 @@ type scheme struct {
 	require   *condition
 	keys      *keyURL // nil: the key is the secret
 
+	// everyElement: one request holds several deliveries, and each has a token.
+	everyElement bool
+
 	// strictBody: chosen body fields are signed rather than the body, so that a
 	// second field of the same name could carry an unsigned value past us.
 	strictBody bool
@@ -132,7 +135,8 @@ func (s Scheme) compile() (*scheme, error) {
 	if hasSecret := c.signed.uses(segmentSecret); hasSecret != (s.Type == TypeDigest) && s.Type != TypeHMAC {
 		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} in a digest, where it must be, and in an hmac alone", ErrScheme)}
 	}
-	c.strictBody = (c.signed.uses(segmentJSON) || c.repeats()) && !c.signed.uses(segmentBody)
+	c.everyElement = s.Type == TypeToken && c.signature.isOfElements()
+	c.strictBody = c.everyElement || (c.signed.uses(segmentJSON) || c.repeats()) && !c.signed.uses(segmentBody)
 	if err := c.consistent(); err != nil {
 		return nil, err
 	}

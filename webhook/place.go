@@ -134,6 +134,37 @@ func (p Place) values(r *Request) []string {
 	return nil
 }
 
+// isOfElements reports whether the place is in each element of an array.
+func (p Place) isOfElements() bool {
+	return p.kind == inBody && len(p.names) == 1 && strings.Contains("."+p.names[0], ".#.")
+}
+
+// elementValues returns the different values of the elements at such a place, and
+// whether each of them has one.
+func (p Place) elementValues(r *Request) (values []string, every bool) {
+	path, rest, _ := strings.Cut("."+p.names[0], ".#.")
+	array := gjson.ParseBytes(r.Body)
+	if path != "" {
+		array = array.Get(path[1:])
+	}
+	if !array.IsArray() {
+		return nil, false
+	}
+	for _, element := range array.Array() {
+		v := jsonText(element.Get(rest), false)
+		if v == "" {
+			return values, false
+		}
+		if !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+		if len(values) > maxSignatures {
+			break // refused, however many there are
+		}
+	}
+	return values, len(values) > 0
+}
+
 var errConflict = errors.New("given more than once, with different values")
 
 // Value returns the one value at the place, or "" if there is none, and an

@@ -64,7 +64,8 @@ type Scheme struct {
 	// "{timestamp},{signature},..." only the last part is, and in
 	// "t={timestamp},v1={signature} ..." the whole set, with the same timestamp. Any
 	// signature may match. {extra} is a part that says something else, such as a
-	// nonce. The signature of a token is the token. Empty for basic.
+	// nonce. The signature of a token is the token; at "body items.#.token", each
+	// element must have one. Empty for basic.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or

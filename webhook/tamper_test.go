@@ -222,6 +222,7 @@ func replace(r *webhook.Request, place string, change func(string) string) bool 
 				return true
 			}
 		case "body":
+			name = strings.ReplaceAll(name, "#", "0")
 			if name == "" {
 				r.Body = []byte(change(string(r.Body)))
 				return true

@@ -87,6 +87,7 @@ func TestTokens(t *testing.T) {
 	query := Scheme{Type: TypeToken, Signature: "query token"}
 	form := Scheme{Type: TypeToken, Signature: "form token"}
 	body := Scheme{Type: TypeToken, Signature: "body auth.token"}
+	each := Scheme{Type: TypeToken, Signature: "body value.#.state"}
 	basic := Scheme{Type: TypeBasic}
 	for _, tt := range []struct {
 		name    string
@@ -112,6 +113,17 @@ func TestTokens(t *testing.T) {
 		{"body", body, Request{Body: []byte(`{"auth":{"token":"key"}}`)}, nil},
 		{"null in the body", body, Request{Body: []byte(`{"auth":{"token":null}}`)}, ErrSignatureMissing},
 		{"array in the body", body, Request{Body: []byte(`{"auth":{"token":["key"]}}`)}, ErrSignatureMissing},
+		{"one element", each, Request{Body: []byte(`{"value":[{"state":"key","id":1}]}`)}, nil},
+		{"each element", each, Request{Body: []byte(`{"value":[{"state":"key"},{"state":"key"}]}`)}, nil},
+		{"another token in one element", each, Request{Body: []byte(`{"value":[{"state":"key"},{"state":"yek"}]}`)}, ErrSignatureMismatch},
+		{"another token in the first element", each, Request{Body: []byte(`{"value":[{"state":"yek"},{"state":"key"}]}`)}, ErrSignatureMismatch},
+		{"no token in one element", each, Request{Body: []byte(`{"value":[{"state":"key"},{"id":1}]}`)}, ErrSignatureMissing},
+		{"an array for a token", each, Request{Body: []byte(`{"value":[{"state":["key"]}]}`)}, ErrSignatureMissing},
+		{"no object for an element", each, Request{Body: []byte(`{"value":[{"state":"key"},"key"]}`)}, ErrSignatureMissing},
+		{"no element", each, Request{Body: []byte(`{"value":[]}`)}, ErrSignatureMissing},
+		{"no array", each, Request{Body: []byte(`{"value":{"state":"key"}}`)}, ErrSignatureMissing},
+		{"a second array", each, Request{Body: []byte(`{"value":[{"state":"key"}],"value":[{}]}`)}, ErrSignatureMalformed},
+		{"too many tokens", each, Request{Body: []byte(`{"value":[{"state":"key"}` + manyStates() + `]}`)}, ErrSignatureMalformed},
 		{"basic", basic, header("Basic " + encoded("user:pa:ss")), nil},
 		{"basic in small letters", basic, header("basic " + encoded("user:pa:ss")), nil},
 		{"other password", basic, header("Basic " + encoded("user:pa:s")), ErrSignatureMismatch},
@@ -247,4 +259,34 @@ func FuzzBasic(f *testing.F) {
 			t.Fatalf("%q: no cause: %v", value, err)
 		}
 	})
+}
+
+func manyStates() string {
+	var b strings.Builder
+	for i := range maxSignatures {
+		fmt.Fprintf(&b, `,{"state":"%d"}`, i)
+	}
+	return b.String()
+}
+
+// While a secret is changed, one request can hold deliveries of both.
+func TestElementsWithTokensOfDifferentSecrets(t *testing.T) {
+	s := Scheme{Type: TypeToken, Signature: "body #.state"}
+	old, err := ParseSecret("old", "yek", KeyText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := NewVerifier(s, []Secret{mustSecret(t, "key", KeyText), old}, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]error{
+		`[{"state":"key"},{"state":"yek"}]`:                 nil,
+		`[{"state":"yek"},{"state":"yek"}]`:                 nil,
+		`[{"state":"key"},{"state":"yek"},{"state":"eyk"}]`: ErrSignatureMismatch,
+	} {
+		if _, err := v.Verify(&Request{Body: []byte(body)}, arrival); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", body, err, want)
+		}
+	}
 }

@@ -160,9 +160,25 @@ func (v *Verifier) date(d *Delivery, text string, now time.Time) (err error) {
 	return fresh(d.Timestamp, now, v.tolerance)
 }
 
-// match tries every secret. All are tried even after a match, so that the time
-// taken does not tell which one it was.
+// match finds the secret that proves the request, or, of several deliveries in
+// it, one for each.
 func (v *Verifier) match(r *Request, e *evidence) (label string, err error) {
+	if !v.scheme.everyElement {
+		return v.matchAny(r, e)
+	}
+	all := e.signatures
+	for i := range all {
+		e.signatures = all[i : i+1]
+		if label, err = v.matchAny(r, e); err != nil {
+			break
+		}
+	}
+	return label, err
+}
+
+// matchAny tries every secret. All are tried even after a match, so that the time
+// taken does not tell which one it was.
+func (v *Verifier) matchAny(r *Request, e *evidence) (label string, err error) {
 	err = ErrSignatureMismatch
 	for _, k := range v.keys {
 		proven, failure := k.proves(v.scheme.signed, r, e)
@@ -232,7 +248,16 @@ func (v *Verifier) identify(r *Request, d *Delivery, whole bool) (err error) {
 func (v *Verifier) collect(r *Request, e *evidence) error {
 	f := &e.found
 	present := false
-	for _, value := range v.scheme.signature.values(r) {
+	var values []string
+	if v.scheme.everyElement {
+		every := false
+		if values, every = v.scheme.signature.elementValues(r); !every {
+			return fmt.Errorf("%w: not every element has one", ErrSignatureMissing)
+		}
+	} else {
+		values = v.scheme.signature.values(r)
+	}
+	for _, value := range values {
 		if strings.TrimSpace(value) != "" {
 			present = true
 			v.scheme.format.read(value, f)
