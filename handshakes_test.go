@@ -201,6 +201,11 @@ func TestHandshakesPage(t *testing.T) {
 	s := newSetup(t)
 	s.asana(page["caddyfile"][1:3], page["sh"][0])
 	s.notion(page["caddyfile"][3:5], page["sh"][1])
+	s.configure(page["caddyfile"][5])
+	s.reload()
+	if code := s.post(200, "/webhooks/vercel", "{}").Get("X-Vercel-Verify"); !strings.Contains(page["caddyfile"][5], "x-vercel-verify "+code+"\n") {
+		t.Errorf("the code is %q", code)
+	}
 	s.tellsNobody(asanaSecret, notionToken, planted)
 }
 
