@@ -237,7 +237,7 @@ func parseDedupKey(text string) (dedupKey, error) {
 	if kind != "header" && kind != "body" {
 		return dedupKey{}, wrong("dedup key", "%q is unknown: write provider, content, header NAME or body JSON.PATH", text)
 	}
-	place, err := webhook.ParsePlace(text)
+	place, err := webhook.ParseID(text)
 	if err != nil {
 		return dedupKey{}, wrong("dedup key", "%w", err)
 	}

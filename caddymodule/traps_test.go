@@ -549,3 +549,16 @@ func TestManyCopiesAreHandledOnceEach(t *testing.T) {
 		t.Errorf("%d deliveries were handled", len(handled))
 	}
 }
+
+// What is left of the id is that of other deliveries, too.
+func TestDeliveriesThatLackAPartOfTheirIDAreNoCopies(t *testing.T) {
+	app := newApplication(t)
+	g := serve(t, app, "verify_webhook assemblyai "+testSecret+"\nreverse_proxy APP")
+	const first, second = `{"status":"completed","n":1}`, `{"status":"completed","n":2}`
+	g.send("/", event{provider: "assemblyai", body: first}).wants(t, 200, "handled")
+	g.send("/", event{provider: "assemblyai", body: second}).wants(t, 200, "handled")
+	g.send("/", event{provider: "assemblyai", body: second}).wants(t, 200, duplicateBody)
+	if calls := app.calls(); len(calls) != 2 || calls[0].header.Get("Hookpass-Delivery") != "" {
+		t.Errorf("the application got %+v", calls)
+	}
+}

@@ -95,10 +95,10 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.format, err = parseFormat(written); err != nil {
 		return nil, &SchemeError{"signature", err}
 	}
-	if c.id, err = optionalPlace("delivery_id", s.DeliveryID); err != nil {
+	if c.id, err = optionalPlace("delivery_id", s.DeliveryID, ParseID); err != nil {
 		return nil, &SchemeError{"delivery_id", err}
 	}
-	if c.event, err = optionalPlace("event_type", s.EventType); err != nil {
+	if c.event, err = optionalPlace("event_type", s.EventType, ParsePlace); err != nil {
 		return nil, &SchemeError{"event_type", err}
 	}
 	if s.Require != "" {

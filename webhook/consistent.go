@@ -76,7 +76,7 @@ func (c *scheme) covers(p Place) bool {
 			return true
 		}
 		if first, others, several := strings.Cut(p.names[0], "+"); several && p.kind == inBody {
-			return c.covers(Place{inBody, []string{first}}) && c.covers(Place{inBody, []string{others}})
+			return c.covers(Place{kind: inBody, names: []string{first}}) && c.covers(Place{kind: inBody, names: []string{others}})
 		}
 	case inQuery:
 		if c.signed.uses(segmentURL) || c.signed.uses(segmentQuery) {

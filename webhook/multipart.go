@@ -40,8 +40,8 @@ func multipartFields(r *Request, name string) []string {
 }
 
 // multipartValues returns the values at "field", or in the JSON of the field at
-// "field>path".
-func multipartValues(r *Request, name string) []string {
+// "field>path": if whole, as jsonValue says.
+func multipartValues(r *Request, name string, whole bool) []string {
 	field, path, inside := strings.Cut(name, ">")
 	values := multipartFields(r, field)
 	if !inside {
@@ -49,7 +49,7 @@ func multipartValues(r *Request, name string) []string {
 	}
 	var found []string
 	for _, value := range values {
-		if v := jsonValue([]byte(value), path); v != "" {
+		if v := jsonValue([]byte(value), path, whole); v != "" {
 			found = append(found, v)
 		}
 	}
@@ -70,5 +70,5 @@ func multipartSigned(r *Request, name string) (string, error) {
 	if err := unambiguous([]byte(value)); err != nil {
 		return "", err
 	}
-	return jsonValue([]byte(value), path), nil
+	return jsonValue([]byte(value), path, false), nil
 }

@@ -33,6 +33,15 @@ const (
 type Place struct {
 	kind  placeKind
 	names []string // canonical header names, field names, or JSON paths in gjson's syntax; none: the whole body
+	whole bool     // a value of several that lacks one of them is none
+}
+
+// ParseID reads the place of an id, as ParsePlace does. Where it is made of several
+// values, a request that lacks one has no id: what is left is that of others, too.
+func ParseID(words string) (Place, error) {
+	p, err := ParsePlace(words)
+	p.whole = true
+	return p, err
 }
 
 // ParsePlace reads a place. The error wraps [ErrScheme].
@@ -67,11 +76,11 @@ func ParsePlace(words string) (Place, error) {
 	return p, nil
 }
 
-func optionalPlace(word, text string) (*Place, error) {
+func optionalPlace(word, text string, parse func(string) (Place, error)) (*Place, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no place is a valid answer: the provider sends none
 	}
-	p, err := ParsePlace(text)
+	p, err := parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", word, err)
 	}
@@ -112,7 +121,7 @@ func (p Place) values(r *Request) []string {
 	case inMultipart:
 		var all []string
 		for _, name := range p.names {
-			all = append(all, multipartValues(r, name)...)
+			all = append(all, multipartValues(r, name, p.whole)...)
 		}
 		return all
 	case inBody:
@@ -120,13 +129,13 @@ func (p Place) values(r *Request) []string {
 			return []string{string(r.Body)}
 		}
 		for _, path := range p.names {
-			if v := jsonValue(r.Body, path); v != "" {
+			if v := jsonValue(r.Body, path, p.whole); v != "" {
 				return []string{v}
 			}
 		}
 	case inClaim:
 		for _, path := range p.names {
-			if v := jsonValue(r.claims, path); v != "" {
+			if v := jsonValue(r.claims, path, p.whole); v != "" {
 				return []string{v}
 			}
 		}
@@ -219,14 +228,17 @@ func jsonPath(dotted string) string {
 	return strings.Join(paths, "+")
 }
 
-// jsonValue returns the text at a path of jsonPath, or at several.
-func jsonValue(body []byte, path string) string {
+// jsonValue returns the text at a path of jsonPath, or at several: if whole, none
+// where one of them is missing.
+func jsonValue(body []byte, path string, whole bool) string {
 	path, others, several := strings.Cut(path, "+")
 	text := jsonText(gjson.GetBytes(body, path), strings.Contains("."+path, ".#."))
 	if !several {
 		return text
 	}
-	switch other := jsonValue(body, others); {
+	switch other := jsonValue(body, others, whole); {
+	case whole && (text == "" || other == ""):
+		return ""
 	case text == "":
 		return other
 	case other == "":

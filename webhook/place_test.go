@@ -40,6 +40,33 @@ func TestBodyPlaces(t *testing.T) {
 	}
 }
 
+// An id that lacks one of its parts would make two events one.
+func TestIDs(t *testing.T) {
+	for _, tt := range []struct{ place, body, want string }{
+		{"body id", `{"id":"7"}`, "7"},
+		{"body id+status", `{"id":"7","status":"done"}`, "7.done"},
+		{"body id+status", `{"id":"7"}`, ""},
+		{"body id+status", `{"status":"done"}`, ""},
+		{"body id+status", `{"id":"7","status":""}`, ""},
+		{"body id+status", `{"id":"7","status":null}`, ""},
+		{"body id+status", `{}`, ""},
+		{"body a+b+c", `{"a":"1","b":"2","c":"3"}`, "1.2.3"},
+		{"body a+b+c", `{"a":"1","c":"3"}`, ""},
+		{"body a+b+c", `{"a":"1","b":"2"}`, ""},
+		{"body a+b|c", `{"a":"1","c":"3"}`, "3"},
+		{"body #.id+#.at", `[{"id":"1","at":2}]`, "1.2"},
+		{"body #.id+#.at", `[{"id":"1"}]`, ""},
+	} {
+		p, err := ParseID(tt.place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Value(&Request{Body: []byte(tt.body)}); got != tt.want || err != nil {
+			t.Errorf("%s of %s is %q, %v; want %q", tt.place, tt.body, got, err, tt.want)
+		}
+	}
+}
+
 func TestWhatIsSetIsFound(t *testing.T) {
 	for _, tt := range []struct{ place, value, body, want string }{
 		{"body a.b", "x", `{"c":1}`, `{"a":{"b":"x"},"c":1}`},

@@ -408,6 +408,18 @@ func TestValuesInTheBody(t *testing.T) {
 	}
 }
 
+func TestIDOfSeveralPartsNeedsThemAll(t *testing.T) {
+	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", DeliveryID: "body id+status", EventType: "body object+status"}
+	for body, want := range map[string]Delivery{
+		`{"id":"7","status":"done"}`: {ID: "7.done", Event: "done"}, `{"status":"done"}`: {Event: "done"}, `{"id":"7"}`: {}, `{}`: {},
+	} {
+		r := &Request{Header: http.Header{"X-Sig": {hex.EncodeToString(sum(sha256.New, "key", body))}}, Body: []byte(body)}
+		if d, err := mustVerifier(t, s, nil).Verify(r, arrival); err != nil || d.ID != want.ID || d.Event != want.Event {
+			t.Errorf("%s: %+v, %v; want %+v", body, d, err, want)
+		}
+	}
+}
+
 func TestConflictingIdentityIsRefused(t *testing.T) {
 	s := Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", DeliveryID: "header X-Id", EventType: "header X-Event"}
 	for _, name := range []string{"X-Id", "X-Event"} {

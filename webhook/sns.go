@@ -73,7 +73,7 @@ type snsKey []crypto.PublicKey
 
 // proves leaves the message in the request, so that its topic can be claimed.
 func (k snsKey) proves(_ template, r *Request, e *evidence) (bool, error) {
-	hash := snsHashes[jsonValue(r.Body, "SignatureVersion")]
+	hash := snsHashes[jsonValue(r.Body, "SignatureVersion", false)]
 	if hash == 0 {
 		return false, fmt.Errorf("%w: SignatureVersion is neither 1 nor 2", ErrSignatureMalformed)
 	}
@@ -99,7 +99,7 @@ func (k snsKey) proves(_ template, r *Request, e *evidence) (bool, error) {
 // snsText is each field's name and value on lines of their own; a field that the
 // message does not have is left out.
 func snsText(body []byte) ([]byte, error) {
-	fields := snsFields[jsonValue(body, "Type")]
+	fields := snsFields[jsonValue(body, "Type", false)]
 	if fields == nil {
 		return nil, fmt.Errorf("%w: the message's Type is none of Amazon SNS", ErrSignatureMalformed)
 	}

@@ -222,7 +222,7 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			if err := t.signedAlone(r.Body, s.text); err != nil {
 				return err
 			}
-			to.writeString(jsonValue(r.Body, s.text))
+			to.writeString(jsonValue(r.Body, s.text, false))
 		case segmentForm:
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {

@@ -79,8 +79,17 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 			return nil, fmt.Errorf("--stale: %w", err)
 		}
 	}
+	var ids []string
 	if strings.HasPrefix(scheme.DeliveryID, kind) {
-		if body, err = withField(body, scheme.DeliveryID, s.id, d.id); err != nil {
+		ids = parts(scheme.DeliveryID)
+	}
+	given := strings.SplitN(d.id, ".", len(ids))
+	for i, id := range given {
+		asked := ""
+		if s.id != "" {
+			asked = id
+		}
+		if body, err = withField(body, ids[i], asked, id); err != nil {
 			return nil, fmt.Errorf("--id: %w", err)
 		}
 	}
@@ -89,7 +98,28 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 			return nil, fmt.Errorf("--event: %w", err)
 		}
 	}
+	// An id that lacks a part is none. What the event type has not made up for is
+	// filled with all of the id.
+	for _, id := range ids[len(given):] {
+		if body, err = withField(body, id, "", d.id); err != nil {
+			return nil, fmt.Errorf("--id: %w", err)
+		}
+	}
 	return body, nil
+}
+
+// parts returns the places of which one in the body is made: itself, or several.
+func parts(place string) []string {
+	kind, names, _ := strings.Cut(place, " ")
+	first, _, _ := strings.Cut(names, "|")
+	if !strings.Contains(first, "+") {
+		return []string{place}
+	}
+	var places []string
+	for path := range strings.SplitSeq(first, "+") {
+		places = append(places, kind+" "+path)
+	}
+	return places
 }
 
 // withoutTimestamp returns an error if body has a timestamp, which would be

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -30,6 +31,9 @@ func TestOnlyWhatIsMissingIsAddedToTheBody(t *testing.T) {
 		{"into an array that is not", "body data.items.0.id", "body data.items.0.type", `{}`, `{"data":{"items":[{"type":"e","id":"d"}]}}`},
 		{"into a batch", "body #.id", "body #.type", `[{"a":1}]`, `[{"type":"e","id":"d","a":1}]`},
 		{"as the first of several values", "body id+type", "body type", `{}`, `{"type":"e","id":"d"}`},
+		{"as all of several values, of which one is the event", "body id+at+type", "body type", `{}`, `{"at":"d","type":"e","id":"d"}`},
+		{"as the one of several values that is missing", "body id+at", "", `{"at":7}`, `{"id":"d","at":7}`},
+		{"nothing, as all of several values are there", "body id+at", "", `{"id":"x","at":7}`, `{"id":"x","at":7}`},
 		{"nothing, as one of several values is there", "", "body object+action", `{"action":"x"}`, `{"action":"x"}`},
 		{"under a name with signs", "", "body a*.x#y", `{"ab":{"x#y":1}}`, `{"a*":{"x#y":"e"},"ab":{"x#y":1}}`},
 		{"beside numbers and escapes as they are", "body id", "", "{\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n", "{\"id\":\"d\",\"n\":9007199254740993.10,\"s\":\"\\u00e9\\/é☕🚀<&>\",\"n\":1e400}\n"},
@@ -49,7 +53,7 @@ func bodyOf(id, event string, flags ...string) (string, error) {
 	if err := s.flags().Parse(flags); err != nil {
 		return "", err
 	}
-	d := &draft{id: "d", event: "e", header: map[string][]string{"Content-Type": {jsonType}}}
+	d := &draft{id: cmp.Or(s.id, "d"), event: cmp.Or(s.event, "e"), header: map[string][]string{"Content-Type": {jsonType}}}
 	if s.header.Get("Content-Type") != "" {
 		d.header = s.header
 	}
@@ -75,6 +79,23 @@ func TestWhatCannotBeAddedToTheBodyIsAnError(t *testing.T) {
 				t.Errorf("got %s, %v; want %s", body, err, tt.says)
 			}
 		})
+	}
+}
+
+func TestAnIDOfSeveralPartsIsGivenByThem(t *testing.T) {
+	for _, tt := range []struct{ id, data, want string }{
+		{"7.done", `{}`, `{"status":"done","id":"7"}`},
+		{"7.done", `{"id":7}`, `{"status":"done","id":7}`},
+		{"7", `{"status":"done"}`, `{"id":"7","status":"done"}`},
+		{"7", `{}`, `{"status":"e","id":"7"}`},
+	} {
+		if body, err := bodyOf("body id+status", "body status", "--id", tt.id, "--data", tt.data); err != nil || body != tt.want {
+			t.Errorf("%s in %s: got %s, %v; want %s", tt.id, tt.data, body, err, tt.want)
+		}
+	}
+	_, err := bodyOf("body id+status", "body status", "--id", "7.done", "--data", `{"status":"open"}`)
+	if err == nil || !strings.Contains(err.Error(), `--id: "open" is there already, at body status: leave out one`) {
+		t.Errorf("got %v", err)
 	}
 }
 
