@@ -101,15 +101,50 @@ func bindECDSA(public crypto.PublicKey) check {
 	if !ok || key.Curve == elliptic.P224() {
 		return nil
 	}
-	size := (key.Curve.Params().BitSize + 7) / 8
 	return func(digest, signature []byte) bool {
-		if len(signature) == 2*size {
-			r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-			if ecdsa.Verify(key, digest, r, s) {
-				return true
-			}
+		return verifyRaw(key, digest, signature) || ecdsa.VerifyASN1(key, digest, signature)
+	}
+}
+
+func verifyRaw(key *ecdsa.PublicKey, digest, signature []byte) bool {
+	size := (key.Curve.Params().BitSize + 7) / 8
+	if len(signature) != 2*size {
+		return false
+	}
+	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
+	return ecdsa.Verify(key, digest, r, s)
+}
+
+// bindRawECDSA takes keys on one curve, and r and s one behind the other alone
+// (RFC 9421 section 3.3.4).
+func bindRawECDSA(curve elliptic.Curve, hash crypto.Hash) func(crypto.PublicKey) check {
+	return func(public crypto.PublicKey) check {
+		key, ok := public.(*ecdsa.PublicKey)
+		if !ok || key.Curve != curve {
+			return nil
 		}
-		return ecdsa.VerifyASN1(key, digest, signature)
+		return hashed(hash, func(digest, signature []byte) bool { return verifyRaw(key, digest, signature) })
+	}
+}
+
+func bindRSAOver(hash crypto.Hash, verify verifyRSA) func(crypto.PublicKey) check {
+	return func(public crypto.PublicKey) check { return hashed(hash, bindRSA(public, hash, verify)) }
+}
+
+// verifyPSS64 wants the salt of 64 bytes that RFC 9421 section 3.3.1 fixes.
+func verifyPSS64(key *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) error {
+	return rsa.VerifyPSS(key, hash, digest, signature, &rsa.PSSOptions{SaltLength: 64})
+}
+
+// hashed makes a check of a message of one of its digest.
+func hashed(hash crypto.Hash, right check) check {
+	if right == nil {
+		return nil
+	}
+	return func(message, signature []byte) bool {
+		h := hash.New()
+		_, _ = h.Write(message)
+		return right(h.Sum(nil), signature)
 	}
 }
 

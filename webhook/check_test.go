@@ -90,7 +90,7 @@ func TestFacts(t *testing.T) {
 		{"id in a field that is not signed", Scheme{Signed: "{json:amount}", DeliveryID: "body id"}, Facts{HasID: true, Header: []string{"X-Sig"}}},
 		{"id of two fields that are signed", Scheme{Signed: "{json:a}{json:b}", DeliveryID: "body a+b"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
 		{"id of two fields of which one is signed", Scheme{Signed: "{json:a}", DeliveryID: "body a+b"}, Facts{HasID: true, Header: []string{"X-Sig"}}},
-		{"id in a signed query", Scheme{Signed: "{url}{body}", DeliveryID: "query id"}, Facts{HasID: true, SignsID: true, Header: []string{"X-Sig"}}},
+		{"id in a signed query", Scheme{Signed: "{url}{body}", DeliveryID: "query id"}, Facts{HasID: true, SignsID: true, SignsURL: true, Header: []string{"X-Sig"}}},
 		{"timestamp", Scheme{Signed: "{header:X-Time}.{body}", Timestamp: "header x-time"}, Facts{HasTimestamp: true, Header: []string{"X-Sig", "X-Time", "X-Time"}}},
 		{"parameter", Scheme{Signed: "{with:a}{body}"}, Facts{Parameters: []string{"a"}, Header: []string{"X-Sig"}}},
 	} {
@@ -239,6 +239,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		{Scheme{Type: TypeRSA, Algorithm: "sha256", Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "rsa deliveries are signed with a private key"},
 		{Scheme{Type: TypeRSAPSS, Algorithm: "sha256", Key: KeyPublic, Signature: "header X-Sig", Encoding: "hex", Signed: "{body}"}, "rsa-pss deliveries are signed with a private key"},
 		{Scheme{Type: TypeJWT, Algorithm: "RS256", Key: KeyPublic, Signature: "body"}, "jwt deliveries are signed with a private key"},
+		{Scheme{Type: TypeMessage, Algorithm: "ed25519", Key: KeyPublic, Signature: "header Signature", Signed: "@target-uri content-digest"}, "http-message-signature deliveries are signed with a private key"},
 		{Scheme{Type: TypeJWT, Algorithm: "HS256", Signature: "body"}, "what a jwt claims is the provider's to say"},
 		{Scheme{Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "body sig", Signed: "{body}"}, "the signature is inside of what it covers"},
 	} {

@@ -98,10 +98,7 @@ func (v *Verifier) checkClaims(r *Request, e *evidence, now time.Time) error {
 			return fmt.Errorf("%w: %s is not what the scheme says", ErrClaimsInvalid, c.name)
 		}
 	}
-	leeway := MaxFuture
-	if v.tolerance > 0 {
-		leeway = min(leeway, v.tolerance)
-	}
+	leeway := v.leeway()
 	for name, wrong := range map[string]func(time.Time) bool{
 		"exp": func(at time.Time) bool { return now.Sub(at) > leeway },
 		"nbf": func(at time.Time) bool { return at.Sub(now) > leeway },
@@ -121,6 +118,14 @@ func (v *Verifier) checkClaims(r *Request, e *evidence, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// leeway is how far the clocks may differ.
+func (v *Verifier) leeway() time.Duration {
+	if v.tolerance > 0 {
+		return min(MaxFuture, v.tolerance)
+	}
+	return MaxFuture
 }
 
 // claimedTime is the timestamp that a token bears. RFC 7519 section 2 lets it

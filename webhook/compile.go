@@ -21,6 +21,7 @@ var methods = map[string]func(Scheme) (method, error){
 	TypeRSAPSS:  newRSAPSSMethod,
 	TypeSNS:     newSNSMethod,
 	TypeJWT:     newTokenMethod,
+	TypeMessage: newMessageMethod,
 }
 
 func typeNames() string { return joined(slices.Sorted(maps.Keys(methods))) }
@@ -55,6 +56,13 @@ func (c *scheme) isSNS() bool {
 func (c *scheme) token() bool {
 	_, is := c.method.(*tokenMethod)
 	return is
+}
+
+// claiming reports whether the proof says more than that it is right: a token its
+// claims, a signature by RFC 9421 its parameters.
+func (c *scheme) claiming() bool {
+	_, is := c.method.(*messageMethod)
+	return is || c.token()
 }
 
 // signs reports whether the proof covers anything of what is delivered.
@@ -117,9 +125,12 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, &SchemeError{"keys", fmt.Errorf("%w: keys are for types with public keys: write key public, or remove keys", ErrScheme)}
 	}
 	switch {
-	case s.Type == TypeJWT, s.Type == TypeSNS:
-		if s.Type == TypeSNS {
+	case s.Type == TypeJWT, s.Type == TypeSNS, s.Type == TypeMessage:
+		switch m := c.method.(type) {
+		case snsMethod:
 			c.signed = snsSigned()
+		case *messageMethod:
+			c.signed = m.signed()
 		}
 		if c.claims, err = parseClaims(s.Claims); err != nil {
 			return nil, &SchemeError{"claims", err}
@@ -156,6 +167,8 @@ func (s Scheme) foreign() string {
 		useless = []string{"encoding", "signed", "require"}
 	case TypeSNS:
 		useless = []string{"algorithm", "encoding", "signed", "require"}
+	case TypeMessage:
+		useless = []string{"encoding", "require"}
 	case TypeToken:
 		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp", "require"}
 	case TypeBasic:

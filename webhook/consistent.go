@@ -8,8 +8,13 @@ import (
 
 // consistent refuses descriptions whose parts contradict each other.
 func (c *scheme) consistent() error {
+	if m, is := c.method.(*messageMethod); is {
+		if err := m.check(c); err != nil {
+			return err
+		}
+	}
 	switch {
-	case c.token() && c.signature.kind == inClaim, !c.token() && slices.ContainsFunc(c.places(), func(p Place) bool { return p.kind == inClaim }):
+	case c.token() && c.signature.kind == inClaim, !c.claiming() && slices.ContainsFunc(c.places(), func(p Place) bool { return p.kind == inClaim }):
 		return &SchemeError{"signature", fmt.Errorf("%w: only a token has claims, and it is in none of them", ErrScheme)}
 	case !c.signs() && c.timestamp.exists():
 		return &SchemeError{"signature", fmt.Errorf("%w: nothing is signed, so anyone could renew a timestamp: leave {timestamp} out", ErrScheme)}
@@ -70,7 +75,7 @@ func (c *scheme) covers(p Place) bool {
 	}
 	switch p.kind {
 	case inClaim:
-		return c.token()
+		return c.claiming()
 	case inBody, inForm, inMultipart:
 		if c.signed.uses(segmentBody) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
 			return true

@@ -22,6 +22,7 @@ type Facts struct {
 	HasID        bool     // deliveries carry an id
 	SignsID      bool     // the signature covers the id; if not, a captured delivery passes again under another id
 	SignsBody    bool     // the signature covers the body, or some of it; if not, whoever has seen a token may send any body with it
+	SignsURL     bool     // the signature covers the URL, which must then be known as the sender knows it
 	Parameters   []string // the names of {with:NAME}
 	Header       []string // the header fields the scheme reads, canonical
 }
@@ -41,6 +42,7 @@ func (s Scheme) Facts() (Facts, error) {
 		SignsID:      c.id != nil && (c.signed.uses(segmentID) || c.covers(*c.id)),
 		SignsBody:    c.signsInBody() || c.token() && c.signature.kind == inBody,
 	}
+	f.SignsURL = c.signed.uses(segmentURL)
 	if !c.signs() || c.token() && !f.SignsBody {
 		f.Proof = ProofToken
 	}

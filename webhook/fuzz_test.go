@@ -6,8 +6,10 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +174,44 @@ func FuzzSNS(f *testing.F) {
 		signed, err := snsText(body)
 		if err == nil && bytes.Count(signed, []byte("\n")) < 2 {
 			t.Fatalf("%q is signed as %q", body, signed)
+		}
+	})
+}
+
+// No message passes that was not signed, and no line of what is signed is the
+// sender's to make up.
+func FuzzMessageSignature(f *testing.F) {
+	genuine := signedAs(coveredBase, coveredAll+`;created=1767225600;nonce="d-1"`)
+	for _, input := range []string{
+		genuine.Header.Get("Signature-Input"), `sig1=("@authority" "@path" "@query-param";name="a" "x-note" "content-digest");created=1767225600;expires=1767225600;alg="hmac-sha256"`,
+		`sig1=("x-note";sf "x-note";key="a" "x-note";bs "@method";req "x-note";tr)`, `sig1=();created=1, sig2=("@status")`, "sig1", "sig1=(\"@query\"", "",
+	} {
+		f.Add(input, genuine.Header.Get("Signature"), messageDigest, messageURL+"?a=%31", "note")
+	}
+	f.Add(`a=(), b=("@path")`, `b=:AA==:, a=:AA==:`, "sha-512=:AA==:, sha-256=(:AA==:)", "//", "a\nb")
+	v, own := mustVerifier(f, messageScheme, nil, mustSecret(f, "another key", KeyText)), mustVerifier(f, messageScheme, nil)
+	m := own.scheme.method.(*messageMethod)
+	f.Fuzz(func(t *testing.T, input, signature, digest, address, note string) {
+		r := &Request{Method: http.MethodPost, URL: address, Body: []byte(messageBody), Header: http.Header{
+			"Signature-Input": {input}, "Signature": {signature}, "Content-Digest": {digest}, "X-Note": {note},
+		}}
+		if _, err := v.Verify(r, arrival); err == nil {
+			t.Fatalf("accepted %q", r.Header)
+		}
+		all, err := m.read(r)
+		if err != nil && !errors.Is(err, ErrSignatureMalformed) && !errors.Is(err, ErrSignatureMissing) {
+			t.Fatalf("%q: no cause in %v", r.Header, err)
+		}
+		for _, s := range all {
+			lines := bytes.Split([]byte(s.base), []byte("\n"))
+			if !bytes.HasPrefix(lines[len(lines)-1], []byte(`"@signature-params": (`)) {
+				t.Fatalf("%q is signed as %q", r.Header, s.base)
+			}
+			for i, line := range lines {
+				if name, _, _ := bytes.Cut(line, []byte(": ")); !bytes.HasPrefix(name, []byte(`"`)) || slices.ContainsFunc(lines[:i], func(l []byte) bool { return bytes.HasPrefix(l, append(name, ": "...)) }) {
+					t.Fatalf("%q is signed as %q", r.Header, s.base)
+				}
+			}
 		}
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"crypto/hmac"
 	_ "crypto/md5"  //nolint:gosec // G501: only for plain digests of providers that have nothing else
 	_ "crypto/sha1" //nolint:gosec // G505: a few providers sign with nothing better, and HMAC-SHA1 is not broken
-	_ "crypto/sha256"
+	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
 	"hash"
@@ -140,4 +140,15 @@ func (k *hmacKey) sign(t template, r *Request, f signedFields) (string, error) {
 		return "", err
 	}
 	return k.method.encoding.encode(m.Sum(m.sum[:0])), nil
+}
+
+// sharedCheck checks an HMAC-SHA256 in constant time.
+func sharedCheck(s Secret) check {
+	return func(message, signature []byte) bool { return hmac.Equal(sharedSum(s, message), signature) }
+}
+
+func sharedSum(s Secret, message []byte) []byte {
+	h := hmac.New(sha256.New, s.bytes())
+	_, _ = h.Write(message)
+	return h.Sum(nil)
 }

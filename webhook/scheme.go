@@ -30,6 +30,9 @@ const (
 	TypeRSAPSS  = "rsa-pss" // RSASSA-PSS, RFC 8017, with a salt of any length
 	TypeSNS     = "aws-sns" // the messages of Amazon SNS, version 1 or 2
 	TypeJWT     = "jwt"     // a JSON Web Token, RFC 7519, in compact form
+
+	// HTTP Message Signatures, RFC 9421, with Content-Digest, RFC 9530.
+	TypeMessage = "http-message-signature"
 )
 
 // Scheme describes how deliveries are authenticated. Its words are the same in
@@ -38,14 +41,18 @@ type Scheme struct {
 	// The kind of proof: "hmac", a digest keyed with a shared secret; "digest", a
 	// plain one of a text with {secret} in it; a signature that the provider's
 	// public key checks: "ed25519", "ecdsa", "rsa" (PKCS #1 v1.5) or "rsa-pss";
-	// "jwt", a token whose key may be either; "token", the secret itself; or
-	// "basic", the secret user:password in the Authorization header.
+	// "jwt", a token whose key may be either, as may that of "http-message-signature"
+	// (RFC 9421); "token", the secret itself; or "basic", the secret user:password in
+	// the Authorization header.
 	Type string `json:"type,omitempty" yaml:"type"`
 
 	// The digest: sha1, sha256, sha384 or sha512, and md5 for the type digest.
 	// Required, as a wrong guess would refuse everything. Empty for ed25519, token
 	// and basic, which have none. For a jwt, what its alg must be: HS256, RS256,
-	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256".
+	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256". For an
+	// http-message-signature hmac-sha256, ed25519, ecdsa-p256-sha256,
+	// ecdsa-p384-sha384, rsa-pss-sha512 or rsa-v1_5-sha256; several as above, if no
+	// key fits two of them.
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64, sha1 (the text's
@@ -65,12 +72,14 @@ type Scheme struct {
 	// "t={timestamp},v1={signature} ..." the whole set, with the same timestamp. Any
 	// signature may match. {extra} is a part that says something else, such as a
 	// nonce. The signature of a token is the token; at "body items.#.token", each
-	// element must have one. Empty for basic.
+	// element must have one. Empty for basic. For an http-message-signature "header
+	// Signature" alone, any of whose labels may match, or "header Signature
+	// sig1={signature}" for the one with that label.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
-	// not, or base64hex, which is base64 of the hex. Required. Empty for token and
-	// basic.
+	// not, or base64hex, which is base64 of the hex. Required. Empty for token,
+	// basic, jwt and http-message-signature.
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
@@ -87,24 +96,34 @@ type Scheme struct {
 	// bare bytes, base64 and decimal; {quoted:body} is the body as a JSON string.
 	// {secret}, which a digest must have, and an hmac may, is the secret. "{{" is a
 	// brace. Required. Empty for token and basic, which sign nothing.
+	//
+	// For an http-message-signature, the components that each must cover, such as
+	// "@method @target-uri content-digest": content-digest, which ties the body to
+	// them, and @target-uri, or @authority and @path, which tell this endpoint from
+	// others, have to be among them. It may cover more; it has to cover the query if
+	// there is one, and the method if it is not POST.
 	Signed string `json:"signed,omitempty" yaml:"signed"`
 
 	// What must stand at a place besides: "query digest {sha256:body}", a place and
 	// a text that is written like what is signed. Where the signature covers the
 	// place but not the body, a digest there is what ties the body to it, as does
-	// "body id {query:id}" where it covers the query parameter. Default: nothing. Means nothing to jwt, token, basic and aws-sns.
+	// "body id {query:id}" where it covers the query parameter. Default: nothing.
+	// Means nothing to jwt, token, basic, aws-sns and http-message-signature.
 	Require string `json:"require,omitempty" yaml:"require"`
 
 	// Where the timestamp travels, and its unit: "header NAME", "query NAME",
 	// "form NAME", "body JSON.PATH", or "signature" for the {timestamp} in the
-	// signature's format, or "claim NAME" of a jwt; then seconds, milliseconds,
-	// unix, which is either of them, told by its size, rfc3339, utc, which is RFC 3339 without an offset, or http, as the field Date
-	// of RFC 9110 has it. Default unit: seconds. Empty if the scheme has no timestamp. It must be covered by what is signed,
-	// else it proves nothing.
+	// signature's format, or "claim NAME" of a jwt, or "claim created" of an
+	// http-message-signature; then seconds, milliseconds, unix, which is either of
+	// them, told by its size, rfc3339, utc, which is RFC 3339 without an offset, or
+	// http, as the field Date of RFC 9110 has it. Default unit: seconds. Empty if the
+	// scheme has no timestamp. It must be covered by what is signed, else it proves
+	// nothing.
 	Timestamp string `json:"timestamp,omitempty" yaml:"timestamp"`
 
 	// Where the id travels that is the same on every attempt of one delivery:
-	// a place as above. Empty if the provider sends none.
+	// a place as above, or "claim nonce" of an http-message-signature. Empty if the
+	// provider sends none.
 	DeliveryID string `json:"delivery_id,omitempty" yaml:"delivery_id"`
 
 	// Where the event type travels: a place as above. Empty if there is none.
@@ -113,7 +132,9 @@ type Scheme struct {
 	// For tokens and Amazon SNS, what they must say: "iss=acme payload_hash={sha256:body}". The
 	// values are written like what is signed, a "|" between those of which any
 	// will do. Of a list, such as aud may be, one element has to match. exp and
-	// nbf are checked wherever a token has them. Default: nothing more.
+	// nbf are checked wherever a token has them. For an http-message-signature, what
+	// its parameters keyid and tag must be; expires is checked wherever it is there.
+	// Default: nothing more.
 	Claims string `json:"claims,omitempty" yaml:"claims"`
 
 	// Where the provider publishes its public keys, as a JWKS or in PEM, in place

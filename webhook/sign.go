@@ -47,6 +47,9 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 	if err != nil {
 		return nil, err
 	}
+	if k, is := v.keys[0].key.(*messageKey); is {
+		return &Signer{scheme: v.scheme, key: messageSigner{v.scheme, k.secret}}, nil
+	}
 	return &Signer{scheme: v.scheme, key: v.keys[0].key.(signingKey)}, nil
 }
 
@@ -61,6 +64,9 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 		setInHead(p, r, id)
 		if fields.id, err = p.Value(r); err != nil {
 			return fmt.Errorf("delivery id: %w", err)
+		}
+		if p.kind == inClaim {
+			fields.id = id
 		}
 	}
 	if fields.timestamp, err = s.stamp(r, at); err != nil {

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"bytes"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -14,13 +15,15 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
+var signedComponent = regexp.MustCompile(`"([^"]+)"`)
+
 var signedField = regexp.MustCompile(`\{(json|form|multipart|query):([^}]+)\}`)
 
 // tampered returns copies of a delivery, each changed in one way that the
 // signature covers: by a byte of a body that is signed whole, or by a field.
 func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request {
 	changed := map[string]*webhook.Request{}
-	if strings.Contains(p.Scheme.Signed+p.Scheme.Claims+p.Scheme.Require, "body}") {
+	if strings.Contains(p.Scheme.Signed+p.Scheme.Claims+p.Scheme.Require, "body}") || p.Scheme.Type == webhook.TypeMessage {
 		for name, at := range map[string]int{"first": 0, "middle": len(v.Body) / 2, "last": len(v.Body) - 1} {
 			r := request(v)
 			r.Body[at] ^= 1
@@ -58,11 +61,55 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		replace(r, p.Scheme.Require, longer)
 		changed["required "+place+" changed"] = r
 	}
+	if p.Scheme.Type == webhook.TypeMessage {
+		maps.Copy(changed, tamperedMessages(v))
+	}
 	for _, field := range signedField.FindAllStringSubmatch(p.Scheme.Signed, -1) {
 		place := strings.Replace(field[1], "json", "body", 1) + " " + field[2]
 		r := request(v)
 		if replace(r, place, longer) {
 			changed[place+" changed"] = r
+		}
+	}
+	return changed
+}
+
+// tamperedMessages returns copies of a delivery, each with one of the components
+// changed that the signature names, or something that it says itself.
+func tamperedMessages(v catalog.Vector) map[string]*webhook.Request {
+	changed := map[string]*webhook.Request{}
+	change := func(name string, how func(*webhook.Request)) {
+		r := request(v)
+		how(r)
+		changed[name+" changed"] = r
+	}
+	input := v.Header["Signature-Input"]
+	covered, _, _ := strings.Cut(input, ")")
+	for _, part := range signedComponent.FindAllStringSubmatch(covered, -1) {
+		switch name := part[1]; name {
+		case "@method":
+			change(name, func(r *webhook.Request) { r.Method = "PUT" })
+		case "@authority":
+			change(name, func(r *webhook.Request) { r.URL = strings.Replace(r.URL, "https://", "https://x.", 1) })
+		case "@path":
+			change(name, func(r *webhook.Request) {
+				address, query, has := strings.Cut(r.URL, "?")
+				if r.URL = address + "/x"; has {
+					r.URL += "?" + query
+				}
+			})
+		case "@query", "@target-uri":
+			change(name, func(r *webhook.Request) { r.URL += "&x=1" })
+		case "content-digest": // with the body
+		default:
+			change(name, func(r *webhook.Request) { replace(r, "header "+name, longer) })
+		}
+	}
+	for _, parameter := range []string{"keyid", "nonce"} {
+		if strings.Contains(input, ";"+parameter+"=") {
+			change(parameter, func(r *webhook.Request) {
+				r.Header.Set("Signature-Input", strings.Replace(input, ";"+parameter+`="`, ";"+parameter+`="x`, 1))
+			})
 		}
 	}
 	return changed

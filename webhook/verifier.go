@@ -83,6 +83,7 @@ type key interface {
 type evidence struct {
 	found      found
 	signatures []string // those of found that are well-formed
+	messages   []signedMessage
 	fields     signedFields
 	now        time.Time
 }
@@ -200,7 +201,12 @@ func (v *Verifier) examine(r *Request, now time.Time, e *evidence, whole bool) (
 	}
 	signatureKnown := whole || v.scheme.signature.inHead()
 	if signatureKnown {
-		if err := v.collect(r, e); err != nil {
+		if m, is := v.scheme.method.(*messageMethod); is {
+			err = v.collectMessages(m, r, e, now, whole)
+		} else {
+			err = v.collect(r, e)
+		}
+		if err != nil {
 			return d, err
 		}
 	}

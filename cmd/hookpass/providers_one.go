@@ -170,7 +170,7 @@ func (e entry) settings() string {
 	for _, name := range e.Parameters() {
 		fmt.Fprintf(&b, "\t\t\twith %s VALUE\n", name)
 	}
-	if strings.Contains(e.Scheme.Signed, "{url}") {
+	if e.facts.SignsURL {
 		b.WriteString("\t\t\tpublic_url https://hooks.example.com # scheme and host of the address that the provider has\n")
 	}
 	return b.String()

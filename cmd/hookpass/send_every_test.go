@@ -12,7 +12,8 @@ import (
 )
 
 // unsendable are the types of schemes whose deliveries cannot be sent, and why.
-// Those of every other type can, unless the signature is in a multipart body.
+// Those of every other type can, unless the signature is in a multipart body, or
+// by RFC 9421 with a private key.
 var unsendable = map[string]string{
 	webhook.TypeEd25519: "the private key is the provider's",
 	webhook.TypeECDSA:   "the private key is the provider's",
@@ -23,7 +24,8 @@ var unsendable = map[string]string{
 }
 
 func cannotBeSent(s webhook.Scheme) bool {
-	return unsendable[s.Type] != "" || strings.HasPrefix(s.Signature, "multipart ")
+	return unsendable[s.Type] != "" || strings.HasPrefix(s.Signature, "multipart ") ||
+		s.Type == webhook.TypeMessage && s.Key == webhook.KeyPublic
 }
 
 // sendable returns the providers whose deliveries can be sent.
