@@ -40,7 +40,7 @@ secret itself is sent there is nothing to compute: its place is stated by the do
 		fmt.Fprintf(&b, "\n## %s\n\n| id | provider | scheme | delivery id | signed | proof |\n|---|---|---|---|---|---|\n", category)
 		for _, e := range byCategory[category] {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n",
-				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), e.algorithm(), cell(e.Scheme.DeliveryID), e.signed(), proofOf(e.Provider))
+				codes(append([]string{e.ID}, e.Aliases...)...), link(e.Name, e.Docs), strings.ReplaceAll(e.algorithm(), "|", " or "), cell(e.Scheme.DeliveryID), e.signed(), proofOf(e.Provider))
 		}
 	}
 	fmt.Fprintf(&b, unsignedPart, secretAddress("docker-hub"))
