@@ -32,9 +32,11 @@ func (x *exchange) greet(proven bool) (greeted bool, err error) {
 			continue
 		}
 		if !proven && x.r.Method == http.MethodPost {
-			// What has a signature is a delivery: neither is its body looked at here,
-			// nor is it answered without the application.
-			if _, err := x.h.verifier.VerifyHeader(&x.request, x.arrived); !errors.Is(err, webhook.ErrSignatureMissing) {
+			// What has a signature is a delivery, whatever else it has.
+			switch signed, err := x.hasSignature(); {
+			case err != nil:
+				return true, x.refuse(err)
+			case signed:
 				continue
 			}
 		}
@@ -55,6 +57,18 @@ func (x *exchange) greet(proven bool) (greeted bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// hasSignature reads the body only if that is where signatures are.
+func (x *exchange) hasSignature() (bool, error) {
+	_, err := x.h.verifier.VerifyHeader(&x.request, x.arrived)
+	if err == nil && x.h.verifier.SignatureInBody() {
+		if err := x.readBody(); err != nil {
+			return false, err
+		}
+		_, err = x.h.verifier.Verify(&x.request, x.arrived)
+	}
+	return !errors.Is(err, webhook.ErrSignatureMissing), nil
 }
 
 // confirm makes the visit that an answer presupposes, if any. In monitor mode it is

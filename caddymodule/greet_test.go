@@ -27,7 +27,7 @@ func (g *gate) question(method, target, body string, header ...string) answer {
 func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
 	app := newApplication(t)
 	site := ""
-	for _, endpoint := range []string{"facebook-messenger {\n with verify_token expected\n", "mandrill {\n public_url https://h.example\n", "woocommerce {\n", "dropbox {\n", "websub {\n with topic https://t.example\n"} {
+	for _, endpoint := range []string{"facebook-messenger {\n with verify_token expected\n", "mandrill {\n public_url https://h.example\n", "woocommerce {\n", "dropbox {\n", "websub {\n with topic https://t.example\n", "microsoft-graph {\n"} {
 		provider, _, _ := strings.Cut(endpoint, " ")
 		site += "route /" + provider + " {\n verify_webhook " + endpoint + " secret " + testSecret + "\n }\n reverse_proxy APP\n}\n"
 	}
@@ -46,6 +46,8 @@ func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
 		{name: "a question in the body", method: "POST", target: "/woocommerce", body: "webhook_id=7", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 200},
 		{name: "a delivery that wants to pass for a question", method: "POST", target: "/woocommerce", body: "webhook_id=7", header: []string{"X-WC-Webhook-Signature", strings.Repeat("A", 43) + "="}, status: 401, says: invalidBody},
 		{name: "a body that is no question", method: "POST", target: "/woocommerce", body: "x=7", status: 401, says: invalidBody},
+		{name: "a question of who signs in the body", method: "POST", target: "/microsoft-graph?validationToken=a%3Ab", status: 200, says: "a:b"},
+		{name: "a forgery that wants to pass for such a question", method: "POST", target: "/microsoft-graph?validationToken=a", body: `{"value":[{"clientState":"guess"}]}`, status: 401, says: invalidBody},
 		{name: "a challenge", method: "GET", target: "/dropbox?challenge=abc", status: 200, says: "abc"},
 		{name: "the right topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://t.example&hub.challenge=c", status: 200, says: "c"},
 		{name: "another topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://u.example&hub.challenge=c", status: 404, says: invalidBody},

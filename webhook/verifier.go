@@ -109,6 +109,10 @@ func (v *Verifier) VerifyHeader(r *Request, now time.Time) (Delivery, error) {
 	return v.examine(r, now, e, false)
 }
 
+// SignatureInBody reports whether VerifyHeader cannot tell that the signature is
+// missing.
+func (v *Verifier) SignatureInBody() bool { return !v.scheme.signature.inHead() }
+
 // Verify checks a whole request that arrived at now. The Delivery is proven only
 // if the error is nil, and then only as far as the scheme signs it.
 func (v *Verifier) Verify(r *Request, now time.Time) (Delivery, error) {
