@@ -77,7 +77,7 @@ func (c *scheme) covers(p Place) bool {
 	case inClaim:
 		return c.claiming()
 	case inBody, inForm, inMultipart:
-		if c.signed.uses(segmentBody) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
+		if c.signed.uses(segmentBody) || p.kind == inBody && c.signed.uses(segmentJSONSorted) || c.ties(func(s segment) bool { return template{s}.uses(segmentBody) }) {
 			return true
 		}
 		if first, others, several := strings.Cut(p.names[0], "+"); several && p.kind == inBody {
@@ -96,6 +96,8 @@ func (c *scheme) covers(p Place) bool {
 			return p.kind == inHeader && len(p.names) == 1 && slices.Contains(strings.Split(s.text, ","), p.names[0])
 		case segmentJSON:
 			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
+		case segmentJSONPHP:
+			return p.kind == inBody && len(p.names) == 1 && strings.HasPrefix(p.names[0]+".", s.text+".")
 		case segmentQueryField:
 			return p.kind == inQuery && slices.Equal(p.names, []string{s.text})
 		case segmentForm:

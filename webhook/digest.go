@@ -34,15 +34,16 @@ func digestText(name string, b []byte) string {
 	}
 }
 
+var shortEscapes = map[rune]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
+
 // quoted is b as JavaScript's JSON.stringify writes a text (ECMA-262): unlike
 // encoding/json, it escapes nothing that JSON does not want escaped. Working on
 // bytes, it never makes one text of two.
 func quoted(b []byte) string {
-	short := map[byte]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\f': `\f`, '\n': `\n`, '\r': `\r`, '\t': `\t`}
 	var text strings.Builder
 	text.WriteByte('"')
 	for _, c := range b {
-		escape, isShort := short[c]
+		escape, isShort := shortEscapes[rune(c)]
 		switch {
 		case isShort:
 			text.WriteString(escape)

@@ -63,8 +63,7 @@ type Scheme struct {
 
 	// Where the signature travels and how it is written there: "header NAME",
 	// "query NAME", "form NAME", "multipart NAME>JSON.PATH" or "body JSON.PATH", then
-	// a format; or only "body"
-	// for a jwt that is the whole body. Default format: "{signature}".
+	// a format; or only "body" for a jwt that is the whole body. Default format: "{signature}".
 	// "sha256={signature}" has a prefix. In "t={timestamp},v1={signature}" the parts
 	// may come in any order and more than once, and unknown parts are skipped. In
 	// "v1,{signature} ..." whole signatures are repeated with a blank between, in
@@ -84,13 +83,17 @@ type Scheme struct {
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
 	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME}, {query:NAME},
-	// {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {form_sorted} and {with:NAME}. {body} is the bytes
-	// as received; {timestamp} the text as received; {extra} that part of the
+	// {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {form_sorted}, {json_sorted},
+	// {json_php:PATH} and {with:NAME}. {body} is the bytes as received; {timestamp} the
+	// text as received; {extra} that part of the
 	// signature's format, which must not hold the text behind it in signed;
 	// {headers:LIST,NAME} the header fields that the field LIST names, as
 	// "name:value;name:value" in the order of their names, LIST and each NAME among
 	// them; {form_sorted} each form field's name followed by its value, in the order
-	// of the names, then of the values, without repeats. {sha256:body},
+	// of the names, then of the values, without repeats; {json_sorted} the body as
+	// JSON.stringify writes it, with the members of each object in the order of their
+	// names; {json_php:PATH} the JSON at PATH as PHP's json_encode writes it.
+	// {sha256:body},
 	// {sha256_base64:body}, {sha256_raw:body}, {md5_base64:body} and {crc32:body}
 	// are digests of the body, and of the URL with url in its place, in hex, base64,
 	// bare bytes, base64 and decimal; {quoted:body} is the body as a JSON string.

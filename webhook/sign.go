@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Signer makes the deliveries that a Verifier of the same scheme accepts. It
@@ -86,13 +88,18 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 }
 
 // fulfil writes what the scheme requires besides, unless it is there already: a
-// list of header fields, and what is to stand at a place. What the body repeats
+// list of header fields, an object to be signed, and what is to stand at a place. What the body repeats
 // of the query is the id, if the query lacks it.
-func (s *Signer) fulfil(r *Request, id string) error {
+func (s *Signer) fulfil(r *Request, id string) (err error) {
 	for _, segment := range s.scheme.signed {
 		list, _, _ := strings.Cut(segment.text, ",")
 		if segment.kind == segmentHeaderList && r.Header.Get(list) == "" {
 			r.Header.Set(list, strings.ToLower(segment.text))
+		}
+		if segment.kind == segmentJSONPHP && !gjson.GetBytes(r.Body, segment.text).Exists() {
+			if r.Body, err = insert(r.Body, strings.Split(segment.text, "."), "{}"); err != nil {
+				return err
+			}
 		}
 	}
 	c := s.scheme.require

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -43,6 +44,16 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		r := request(v)
 		r.Body = append(r.Body, "&more=1"...)
 		changed["form field added"] = r
+	}
+	if strings.Contains(p.Scheme.Signed, "{json_sorted}") {
+		r := request(v)
+		r.Body = append([]byte(`{"more":1,`), bytes.TrimPrefix(r.Body, []byte("{"))...)
+		changed["member added"] = r
+	}
+	for _, name := range innerValues(p, v) {
+		r := request(v)
+		replace(r, "body "+name, longer)
+		changed[name+" changed"] = r
 	}
 	if p.Scheme.Signature == "body" {
 		r := request(v)
@@ -113,6 +124,43 @@ func tamperedMessages(v catalog.Vector) map[string]*webhook.Request {
 		}
 	}
 	return changed
+}
+
+var signedJSON = regexp.MustCompile(`\{json_(?:sorted|php:([^}]+))\}`)
+
+// innerValues are the paths of the values in the JSON that is signed as a whole,
+// however it is written.
+func innerValues(p *catalog.Provider, v catalog.Vector) (paths []string) {
+	within := signedJSON.FindStringSubmatch(p.Scheme.Signed)
+	if within == nil {
+		return nil
+	}
+	var walk func(path string, v gjson.Result)
+	walk = func(path string, v gjson.Result) {
+		if v.Type == gjson.Null {
+			return
+		}
+		if v.Type != gjson.JSON {
+			paths = append(paths, strings.TrimPrefix(path, "."))
+			return
+		}
+		index := 0
+		v.ForEach(func(name, inner gjson.Result) bool {
+			key := name.String()
+			if v.IsArray() {
+				key = strconv.Itoa(index)
+				index++
+			}
+			walk(path+"."+key, inner)
+			return true
+		})
+	}
+	if root := gjson.Parse(v.Body); within[1] == "" {
+		walk("", root)
+	} else {
+		walk(within[1], root.Get(within[1]))
+	}
+	return paths
 }
 
 // otherContent returns copies of a delivery that carries its secret, with

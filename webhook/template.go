@@ -23,6 +23,8 @@ const (
 	segmentPath
 	segmentQuery
 	segmentFormSorted
+	segmentJSONSorted
+	segmentJSONPHP
 	segmentHeader
 	segmentHeaderList
 	segmentJSON
@@ -44,6 +46,7 @@ var segmentNames = map[string]segmentKind{
 	"path":        segmentPath,
 	"query":       segmentQuery,
 	"form_sorted": segmentFormSorted,
+	"json_sorted": segmentJSONSorted,
 }
 
 // template is what a scheme signs, as pieces one after another.
@@ -58,7 +61,7 @@ type segment struct {
 // inBody reports whether the segment is some of the body.
 func (s segment) inBody() bool {
 	switch s.kind {
-	case segmentBody, segmentJSON, segmentForm, segmentMultipart, segmentFormSorted:
+	case segmentBody, segmentJSON, segmentForm, segmentMultipart, segmentFormSorted, segmentJSONSorted, segmentJSONPHP:
 		return true
 	default:
 		return s.of == segmentBody
@@ -133,10 +136,13 @@ func parseSegment(name string) (segment, error) {
 			return segment{kind: segmentForm, text: argument}, nil
 		case "query":
 			return segment{kind: segmentQueryField, text: argument}, nil
-		case "json":
+		case "json", "json_php":
 			p, err := ParsePlace("body " + argument)
 			if err != nil {
 				return segment{}, err
+			}
+			if kind == "json_php" {
+				return segment{kind: segmentJSONPHP, text: p.names[0]}, nil
 			}
 			return segment{kind: segmentJSON, text: p.names[0]}, nil
 		case "multipart":
@@ -153,7 +159,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {json_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {json_php:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -223,6 +229,18 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 				return err
 			}
 			to.writeString(jsonValue(r.Body, s.text, false))
+		case segmentJSONSorted:
+			text, err := canonicalJSON(r.Body, canonical{sorted: true})
+			if err != nil {
+				return err
+			}
+			to.writeString(text)
+		case segmentJSONPHP:
+			text, err := phpJSON(r.Body, s.text)
+			if err != nil {
+				return err
+			}
+			to.writeString(text)
 		case segmentForm:
 			value, err := Place{kind: inForm, names: []string{s.text}}.Value(r)
 			if err != nil {

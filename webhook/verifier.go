@@ -260,7 +260,7 @@ func (v *Verifier) collect(r *Request, e *evidence) error {
 	present := false
 	var values []string
 	if v.scheme.everyElement {
-		every := false
+		var every bool
 		if values, every = v.scheme.signature.elementValues(r); !every {
 			return fmt.Errorf("%w: not every element has one", ErrSignatureMissing)
 		}

@@ -127,6 +127,18 @@ export default {
     return { header: { "Shippo-Auth-Signature": `t=${at},v1=${hmac("sha256", d.secret, `${at}.${d.body}`, "hex")}` } };
   },
   shopline: body("X-Shopline-Hmac-Sha256", "sha256", "base64"),
+  "shopline-openapi"(d) {
+    const sorted = (value) => {
+      if (Array.isArray(value)) return value.map(sorted);
+      if (value === null || typeof value !== "object") return value;
+      return Object.fromEntries(Object.keys(value).sort().map((name) => [name, sorted(value[name])]));
+    };
+    const message = `${seconds(d.time)}:${JSON.stringify(sorted(JSON.parse(d.body)))}`;
+    return {
+      header: { "X-Shopline-Developer-Event-Timestamp": seconds(d.time) },
+      query: { sign: hmac("sha256", d.secret, message, "hex") },
+    };
+  },
   solidgate: (d) => {
     const message = d.with.public_key + d.body + d.with.public_key;
     return { header: { Signature: Buffer.from(hmac("sha512", d.secret, message, "hex")).toString("base64") } };
@@ -137,6 +149,14 @@ export default {
     return { header: { "Request-Timestamp": at, "Synctera-Signature": hmac("sha256", d.secret, `${at}.${d.body}`, "hex") } };
   },
   tebex: (d) => ({ header: { "X-Signature": hmac("sha256", d.secret, digest("sha256", d.body, "hex"), "hex") } }),
+  treezor({ secret, body }) {
+    // As PHP's json_encode does by default.
+    const payload = JSON.stringify(JSON.parse(body).object_payload)
+      .replaceAll("/", "\\/")
+      .replace(/[\u0080-\uffff]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
+    const signature = hmac("sha256", secret, payload, "base64");
+    return { body: body.replace(/(?<="object_payload_signature":")[^"]*/, signature) };
+  },
   unit: body("X-Unit-Signature", "sha1", "base64"),
   woocommerce: body("X-WC-Webhook-Signature", "sha256", "base64"),
   worldline: body("X-GCS-Signature", "sha256", "base64"),
