@@ -96,12 +96,15 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			event_type  <place>
 //			require     <place> <template>
 //			keys        <url>|<place> <url pattern...>      # in place of a secret
+//			key_id      <place>
+//			key_path    <json.path>
+//			key_request bearer <token>|json <name>=<value>...|oauth <token url> <id> <secret> <scope>
 //			claims      <name>=<template>[|<template>]...   # jwt
 //		}
 //	}
 //
-// A place is header <name>, query <name>, form <name>, multipart <name>><json.path>
-// or body <json.path>.
+// A place is header <name>, header_json <name>><json.path>, query <name>, form
+// <name>, multipart <name>><json.path> or body <json.path>.
 //
 // Without the global option, it knows the built-in providers alone.
 func (h *VerifyWebhook) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -300,6 +303,9 @@ func (d endpointDirective) scheme() error {
 		"event_type":  {&s.EventType, "event_type body type"},
 		"require":     {&s.Require, "require query digest {sha256:body}"},
 		"keys":        {&s.Keys, "keys https://example.com/.well-known/jwks.json"},
+		"key_id":      {&s.KeyID, "key_id header X-Key-Id"},
+		"key_path":    {&s.KeyPath, "key_path data.publicKey"},
+		"key_request": {&s.KeyRequest, "key_request bearer {with:api_key}"},
 		"claims":      {&s.Claims, "claims iss=https://example.com payload_hash={sha256:body}"},
 	}
 	known := slices.Sorted(maps.Keys(fields))

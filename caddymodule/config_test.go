@@ -302,6 +302,8 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"negative forward_timeout":  {endpoint(`"provider":"stripe","forward_timeout":"-1s",` + secret), "endpoint stripe: forward_timeout: must be positive"},
 		"negative window":           {endpoint(`"provider":"stripe","dedup":{"window":"-1h"},` + secret), "endpoint stripe: dedup window: must be positive"},
 		"negative wait":             {endpoint(`"provider":"stripe","dedup":{"wait":"-1s"},` + secret), "endpoint stripe: dedup wait: must not be negative"},
+		"parameter without value":   {endpoint(`"provider":"paypal","with":{"webhook_id":"{env.UNSET}"}`), "endpoint paypal: with webhook_id: secret is empty: {env.UNSET} resolves to nothing"},
+		"parameter of the request":  {endpoint(`"provider":"paypal","with":{"webhook_id":"{http.request.uri}"}`), "endpoint paypal: with webhook_id: it holds a placeholder of the request"},
 		"negative capacity":         {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
@@ -349,6 +351,13 @@ func TestSecretsShowNowhere(t *testing.T) {
 			secret {file.DIR/secret}
 		}
 		verify_webhook /standard standard-webhooks {env.WHSEC}
+		verify_webhook /ebay ebay {
+			with client_id {env.TEXT}
+			with client_secret {file.DIR/secret}
+			with endpoint https://hooks.example.com/ebay
+			with host api.ebay.com
+			with verification_token {env.TEXT}
+		}
 		error 500
 	}`, "DIR", dir))
 	if err != nil {

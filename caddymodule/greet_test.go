@@ -65,6 +65,38 @@ func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
 	}
 }
 
+// What eBay asks is answered with parameters alone: its keys are fetched.
+func TestHandshakesBesideFetchedKeys(t *testing.T) {
+	t.Setenv("VERIFICATION_TOKEN", "an-example-of-a-token-of-40-characters-x")
+	app := newApplication(t)
+	g := serve(t, app, `
+	route /ebay {
+		verify_webhook ebay {
+			with client_id id
+			with client_secret secret
+			with host api.ebay.com
+			with endpoint https://hooks.example.com/ebay
+			with verification_token {env.VERIFICATION_TOKEN}
+		}
+		reverse_proxy APP
+	}
+	route /circle {
+		verify_webhook circle {
+			with api_key key
+			with public_key_endpoint v2/notifications/publicKey
+		}
+		reverse_proxy APP
+	}
+`)
+	// printf a8628072-3d33-45ee-9004-bee86830a22dan-example-of-a-token-of-40-characters-xhttps://hooks.example.com/ebay | openssl dgst -sha256
+	g.question("GET", "/ebay?challenge_code=a8628072-3d33-45ee-9004-bee86830a22d", "").wants(t, 200, `{"challengeResponse":"d1877a7dc945a91f9a6360b830ba3b5625adaf6d25c2abec2d2edba627d66d6a"}`)
+	g.question("GET", "/ebay", "").wants(t, 401, invalidBody)
+	g.question("HEAD", "/circle", "").wants(t, 200, "")
+	if n := len(app.calls()); n != 0 {
+		t.Errorf("the application was called %d times", n)
+	}
+}
+
 func TestRefusalWithoutABodyWhereTheProviderWantsIt(t *testing.T) {
 	app := newApplication(t)
 	g := serve(t, app, "verify_webhook xero "+testSecret+"\nreverse_proxy APP")

@@ -2,8 +2,12 @@ package caddymodule
 
 import (
 	"errors"
+	"net/http"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/go-jose/go-jose/v4"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
@@ -11,7 +15,23 @@ import (
 
 // publishedKeys are the process's: what one endpoint has fetched serves all, and
 // a reload forgets nothing.
-var publishedKeys = keyfetch.New(nil, nil)
+var publishedKeys = newKeySource(nil)
+
+// keySource is a cache as the package webhook sees it.
+type keySource struct{ *keyfetch.Cache }
+
+func newKeySource(transport http.RoundTripper) keySource {
+	cache := keyfetch.New(transport, nil)
+	cache.Failed = func(err error) {
+		caddy.Log().Named(appName).Warn("published keys could not be fetched", zap.Error(err))
+	}
+	return keySource{cache}
+}
+
+// Keys implements [webhook.KeySource].
+func (s keySource) Keys(r webhook.KeyRequest, id string) ([]jose.JSONWebKey, error) {
+	return s.Cache.Keys(keyfetch.Request(r), id)
+}
 
 var errNoSecret = errors.New("no secret: write secret {env.NAME}")
 
@@ -39,6 +59,3 @@ var keyCounters = []prometheus.Collector{
 	keyCounter("key_stale_total", "Deliveries checked with expired keys, as their source was down.", publishedKeys.Counters.Stale.Load),
 	keyCounter("key_limited_total", "Deliveries refused as too many new key URLs of a host were named.", publishedKeys.Counters.Limited.Load),
 }
-
-// Interface guard
-var _ webhook.KeySource = publishedKeys

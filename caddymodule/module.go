@@ -78,7 +78,8 @@ type VerifyWebhook struct {
 	// trusted proxies give it.
 	PublicURL string `json:"public_url,omitempty"`
 
-	// The parameters that the provider's scheme needs, by name.
+	// The parameters that the provider's scheme needs, by name. Those that are
+	// secret are written as a secret's value is: {env.NAME} or {file./absolute/path}.
 	With map[string]string `json:"with,omitempty"`
 
 	// How long the application may take to answer, however long the sender
@@ -159,14 +160,18 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 	}
-	h.verifier, err = webhook.NewVerifier(h.settings.scheme, secrets, h.settings.tolerance, h.With)
+	with, err := h.resolveWith(caddy.NewReplacer())
+	if err != nil {
+		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
+	}
+	h.verifier, err = webhook.NewVerifier(h.settings.scheme, secrets, h.settings.tolerance, with)
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 	}
 	h.verifier.FetchFrom(publishedKeys)
 	h.visit = publishedKeys.Visit
 	for _, described := range h.settings.handshakes {
-		handshake, err := webhook.NewResponder(described, secrets, h.With)
+		handshake, err := webhook.NewResponder(described, secrets, with)
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 		}
@@ -227,8 +232,33 @@ func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) ([]webhook.Secret, 
 	return secrets, nil
 }
 
+// resolveWith reads the parameters' placeholders, as some are secrets, too.
+func (h *VerifyWebhook) resolveWith(repl *caddy.Replacer) (map[string]string, error) {
+	with := make(map[string]string, len(h.With))
+	for name, value := range h.With {
+		var err error
+		if with[name], err = resolveText(repl, value); err != nil {
+			return nil, fmt.Errorf("with %s: %w", name, err)
+		}
+	}
+	return with, nil
+}
+
 func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm) (webhook.Secret, error) {
-	text, err := repl.ReplaceFunc(s.Value, func(name string, value any) (any, error) {
+	text, err := resolveText(repl, s.Value)
+	if err != nil {
+		return webhook.Secret{}, err
+	}
+	secret, err := webhook.ParseSecret(label, text, form)
+	if errors.Is(err, webhook.ErrSecretEmpty) {
+		err = fmt.Errorf("%w: write one, such as {env.NAME}", err)
+	}
+	return secret, err
+}
+
+// resolveText replaces placeholders. The error quotes nothing that may be secret.
+func resolveText(repl *caddy.Replacer, text string) (string, error) {
+	return repl.ReplaceFunc(text, func(name string, value any) (any, error) {
 		switch {
 		case strings.HasPrefix(name, "http."):
 			// The Caddyfile adapter makes {file.name} a placeholder of the request's
@@ -242,14 +272,6 @@ func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm
 		}
 		return value, nil
 	})
-	if err != nil {
-		return webhook.Secret{}, err
-	}
-	secret, err := webhook.ParseSecret(label, text, form)
-	if errors.Is(err, webhook.ErrSecretEmpty) {
-		err = fmt.Errorf("%w: write one, such as {env.NAME}", err)
-	}
-	return secret, err
 }
 
 // at ends an error message with the place in the Caddyfile, if that is known.

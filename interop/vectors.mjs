@@ -1,7 +1,7 @@
 // Computes the test vectors of provider files with node:crypto. Each file of
 // signers/ exports { "<provider id>": sign }, where sign takes a delivery
 //
-//   { secret, body, time (a Date), url, method, id, event, header, with }
+//   { secret or keys, body, time (a Date), url, method, id, event, header, with }
 //
 // and returns what the provider adds to it: { header, query, body }, of which
 // body is there only if the signature travels inside it. The header of the
@@ -45,6 +45,7 @@ function yaml(delivery) {
   const entry = {
     source: "computed with node:crypto",
     secret: delivery.secret,
+    keys: delivery.keys,
     with: delivery.with,
     time: delivery.time,
     method: delivery.method,

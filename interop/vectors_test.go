@@ -18,6 +18,7 @@ const bySigners = "computed with node:crypto"
 type signing struct {
 	Provider string            `json:"provider"`
 	Secret   string            `json:"secret"`
+	Keys     string            `json:"keys,omitempty"`
 	With     map[string]string `json:"with,omitempty"`
 	Body     string            `json:"body"`
 	Time     *time.Time        `json:"time,omitempty"`
@@ -57,7 +58,7 @@ func TestComputedVectors(t *testing.T) {
 
 func testComputed(t *testing.T, signers *node, p *catalog.Provider, v catalog.Vector) {
 	task := signing{
-		Provider: p.ID, Secret: v.Secret, With: v.With, Body: v.Body, URL: v.URL, Method: v.Method,
+		Provider: p.ID, Secret: v.Secret, Keys: v.Keys, With: v.With, Body: v.Body, URL: v.URL, Method: v.Method,
 		ID: v.DeliveryID, Event: v.Event, Header: unsigned(p, v),
 	}
 	if !v.Time.IsZero() {

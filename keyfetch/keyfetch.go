@@ -14,6 +14,7 @@
 //
 // Which URLs may be asked is decided before they get here: the caller pins host
 // and path. A name that resolves to a private address is asked like any other.
+// Credentials go to the URL that they stand beside, and into no error.
 package keyfetch
 
 import (
@@ -56,12 +57,16 @@ type Cache struct {
 	// What happened since the start.
 	Counters Counters
 
+	// Failed, if it is set before the first request, is told why a fetch brought no
+	// keys. That is as rare as fetches are.
+	Failed func(error)
+
 	client  *http.Client
 	now     func() time.Time
 	budget  budget
 	visits  budget
 	mu      sync.Mutex
-	entries map[string]*entry
+	entries map[Request]*entry
 }
 
 // Counters count since the start of the process.
@@ -79,10 +84,10 @@ func New(transport http.RoundTripper, now func() time.Time) *Cache {
 	if now == nil {
 		now = time.Now
 	}
-	return &Cache{client: newClient(transport), now: now, entries: map[string]*entry{}}
+	return &Cache{client: newClient(transport), now: now, entries: map[Request]*entry{}}
 }
 
-// entry is what is known of one URL.
+// entry is what is known of the answer to one request.
 type entry struct {
 	keys     []jose.JSONWebKey // none until they were had
 	fetched  time.Time
@@ -94,15 +99,15 @@ type entry struct {
 	running  chan struct{} // closed when the attempt under way ends; nil if there is none
 }
 
-// Keys returns the keys at url: those of a JWKS, a JWK, or that of a public key
-// or a certificate in PEM. If id is not empty and no key has it, the URL is asked
-// again, unless that was done within the last minute; the keys that are returned
-// may still lack it. The error wraps [ErrUnavailable].
-func (c *Cache) Keys(url, id string) ([]jose.JSONWebKey, error) {
+// Keys returns the keys that answer r: those of a JWKS, a JWK, or that of a public
+// key or a certificate in PEM, or of a public key in base64. If id is not empty and
+// no key has it, r is made again, unless that was done within the last minute; the
+// keys that are returned may still lack it. The error wraps [ErrUnavailable].
+func (c *Cache) Keys(r Request, id string) ([]jose.JSONWebKey, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	e, err := c.entry(url, now)
+	e, err := c.entry(r, now)
 	if err != nil {
 		return nil, err
 	}
@@ -110,18 +115,18 @@ func (c *Cache) Keys(url, id string) ([]jose.JSONWebKey, error) {
 	lacking := len(e.keys) == 0 || !has(e.keys, id)
 	switch {
 	case lacking || !now.Before(e.expires):
-		if running := c.attempt(url, e, now); running != nil {
+		if running := c.attempt(r, e, now); running != nil {
 			c.mu.Unlock()
 			<-running // bounded by the client's timeout
 			c.mu.Lock()
 		}
 	case !now.Before(e.renew):
-		c.attempt(url, e, now)
+		c.attempt(r, e, now)
 	}
 	now = c.now()
 	switch {
 	case len(e.keys) == 0 || now.Sub(e.fetched) > maxStale || e.failures > 0 && !has(e.keys, id):
-		return nil, fmt.Errorf("%w: %s did not give it", ErrUnavailable, url)
+		return nil, fmt.Errorf("%w: %s did not give it", ErrUnavailable, r.URL)
 	case !now.Before(e.expires):
 		c.Counters.Stale.Add(1)
 	}
@@ -134,7 +139,7 @@ func has(keys []jose.JSONWebKey, id string) bool {
 
 // attempt returns what is closed when the attempt to fetch ends, be it one that
 // was under way, or nil if it is too early for another.
-func (c *Cache) attempt(url string, e *entry, now time.Time) <-chan struct{} {
+func (c *Cache) attempt(r Request, e *entry, now time.Time) <-chan struct{} {
 	pause := time.Duration(0)
 	switch {
 	case e.running != nil:
@@ -150,13 +155,16 @@ func (c *Cache) attempt(url string, e *entry, now time.Time) <-chan struct{} {
 	running := make(chan struct{})
 	e.running = running
 	// Not on behalf of one request: others wait for it, too, and the first may hang up.
-	go c.fetch(url, e, running)
+	go c.fetch(r, e, running)
 	return running
 }
 
-func (c *Cache) fetch(url string, e *entry, running chan struct{}) {
+func (c *Cache) fetch(r Request, e *entry, running chan struct{}) {
 	c.Counters.Fetches.Add(1)
-	keys, lifetime, err := getKeys(c.client, url)
+	keys, lifetime, err := getKeys(c.client, r)
+	if err != nil && c.Failed != nil {
+		c.Failed(fmt.Errorf("%s: %w", r.URL, err))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.running = nil
@@ -165,6 +173,9 @@ func (c *Cache) fetch(url string, e *entry, running chan struct{}) {
 	if err != nil {
 		c.Counters.Failures.Add(1)
 		e.failures++
+		if errors.Is(err, errWithdrawn) {
+			e.keys = nil
+		}
 		return
 	}
 	e.failures = 0
@@ -173,29 +184,29 @@ func (c *Cache) fetch(url string, e *entry, running chan struct{}) {
 	e.renew = e.tried.Add(lifetime * 4 / 5)
 }
 
-// entry returns what is known of a URL, and makes room for a new one: first by
+// entry returns what is known of an answer, and makes room for a new one: first by
 // forgetting what failed, then what was not asked for longest.
-func (c *Cache) entry(url string, now time.Time) (*entry, error) {
-	if e, known := c.entries[url]; known {
+func (c *Cache) entry(r Request, now time.Time) (*entry, error) {
+	if e, known := c.entries[r]; known {
 		return e, nil
 	}
-	if !c.budget.spend(host(url), now) {
+	if !c.budget.spend(host(r.URL), now) {
 		c.Counters.Limited.Add(1)
 		return nil, fmt.Errorf("%w: too many new URLs of its host were asked for", ErrUnavailable)
 	}
 	if len(c.entries) >= maxEntries {
-		maps.DeleteFunc(c.entries, func(_ string, e *entry) bool { return len(e.keys) == 0 && e.running == nil })
+		maps.DeleteFunc(c.entries, func(_ Request, e *entry) bool { return len(e.keys) == 0 && e.running == nil })
 	}
 	for len(c.entries) >= maxEntries {
-		oldest := ""
-		for name, e := range c.entries {
-			if oldest == "" || e.used.Before(c.entries[oldest].used) {
-				oldest = name
+		var oldest Request
+		for asked, e := range c.entries {
+			if oldest == (Request{}) || e.used.Before(c.entries[oldest].used) {
+				oldest = asked
 			}
 		}
 		delete(c.entries, oldest)
 	}
 	e := &entry{}
-	c.entries[url] = e
+	c.entries[r] = e
 	return e, nil
 }

@@ -86,7 +86,7 @@ func (s *source) settle() {
 
 func (s *source) expect(t *testing.T, id string, want error, fetches int64) {
 	t.Helper()
-	keys, err := s.cache.Keys(s.URL, id)
+	keys, err := s.cache.Keys(Request{URL: s.URL}, id)
 	if !errors.Is(err, want) || (err == nil) != (len(keys) > 0) {
 		t.Errorf("got %d keys, %v; want %v", len(keys), err, want)
 	}
@@ -135,7 +135,7 @@ func TestOneRequestForAllThatWait(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
-			if _, err := s.cache.Keys(s.URL, "a"); err != nil {
+			if _, err := s.cache.Keys(Request{URL: s.URL}, "a"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -158,7 +158,7 @@ func TestRenewalBeforeExpiryKeepsNobodyWaiting(t *testing.T) {
 	inner := jwks("a")
 	s.answers(func(w http.ResponseWriter, r *http.Request) { <-release; inner(w, r) })
 	s.pass(time.Second)
-	if _, err := s.cache.Keys(s.URL, "a"); err != nil { // while the source hangs
+	if _, err := s.cache.Keys(Request{URL: s.URL}, "a"); err != nil { // while the source hangs
 		t.Error(err)
 	}
 	close(release)
@@ -226,7 +226,7 @@ func TestUnknownKeyIDs(t *testing.T) {
 	}
 	s.answers(jwks("a", "new"))
 	s.pass(minAge)
-	keys, err := s.cache.Keys(s.URL, "new")
+	keys, err := s.cache.Keys(Request{URL: s.URL}, "new")
 	if err != nil || !has(keys, "new") {
 		t.Errorf("a key that was added: %v", err)
 	}
@@ -241,7 +241,7 @@ func TestUnknownKeyIDs(t *testing.T) {
 func TestNewURLsAreLimited(t *testing.T) {
 	s := newSource(t, func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) })
 	for i := range 2 * burst {
-		if _, err := s.cache.Keys(fmt.Sprintf("%s/forged-%d.pem", s.URL, i), ""); !errors.Is(err, ErrUnavailable) {
+		if _, err := s.cache.Keys(Request{URL: fmt.Sprintf("%s/forged-%d.pem", s.URL, i)}, ""); !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
@@ -252,7 +252,7 @@ func TestNewURLsAreLimited(t *testing.T) {
 		t.Errorf("%d refusals counted, want %d", got, burst)
 	}
 	s.pass(refill)
-	if _, err := s.cache.Keys(s.URL+"/another.pem", ""); !errors.Is(err, ErrUnavailable) || s.fetched.Load() != burst+1 {
+	if _, err := s.cache.Keys(Request{URL: s.URL + "/another.pem"}, ""); !errors.Is(err, ErrUnavailable) || s.fetched.Load() != burst+1 {
 		t.Errorf("later: %v, %d requests", err, s.fetched.Load())
 	}
 }
@@ -263,14 +263,14 @@ func TestMemoryIsBounded(t *testing.T) {
 	s.answers(http.NotFound)
 	for i := range maxEntries + 10 {
 		s.pass(refill)
-		if _, err := s.cache.Keys(fmt.Sprintf("%s/%d", s.URL, i), ""); !errors.Is(err, ErrUnavailable) {
+		if _, err := s.cache.Keys(Request{URL: fmt.Sprintf("%s/%d", s.URL, i)}, ""); !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
 	if got := len(s.cache.entries); got > maxEntries {
 		t.Errorf("%d entries", got)
 	}
-	if e := s.cache.entries[s.URL]; e == nil || len(e.keys) == 0 {
+	if e := s.cache.entries[Request{URL: s.URL}]; e == nil || len(e.keys) == 0 {
 		t.Error("what was never there displaced a key")
 	}
 }
@@ -317,7 +317,7 @@ func TestWhatIsNotAsked(t *testing.T) {
 	for _, address := range []string{
 		plain.URL, strings.Replace(s.URL, "https://", "https://user:password@", 1), "https:///keys", "keys", "", "file:///etc/passwd",
 	} {
-		if _, err := s.cache.Keys(address, ""); !errors.Is(err, ErrUnavailable) {
+		if _, err := s.cache.Keys(Request{URL: address}, ""); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%q: %v", address, err)
 		}
 	}
@@ -326,7 +326,7 @@ func TestWhatIsNotAsked(t *testing.T) {
 	}
 
 	// Without the server's own certificate among the roots it is a stranger.
-	if _, err := New(nil, nil).Keys(s.URL, ""); !errors.Is(err, ErrUnavailable) || s.fetched.Load() != 0 {
+	if _, err := New(nil, nil).Keys(Request{URL: s.URL}, ""); !errors.Is(err, ErrUnavailable) || s.fetched.Load() != 0 {
 		t.Errorf("certificate of a stranger: %v", err)
 	}
 }
@@ -347,7 +347,7 @@ func TestKeysInPEM(t *testing.T) {
 	}
 	for kind, der := range map[string][]byte{"CERTIFICATE": certificate, "PUBLIC KEY": public} {
 		s := newSource(t, serve("\n"+string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))))
-		keys, err := s.cache.Keys(s.URL, "")
+		keys, err := s.cache.Keys(Request{URL: s.URL}, "")
 		if err != nil || len(keys) != 1 || !key.PublicKey.Equal(keys[0].Key) || (len(keys[0].Certificates) == 1) != (kind == "CERTIFICATE") {
 			t.Errorf("%s: %v, %v", kind, keys, err)
 		}
@@ -356,7 +356,7 @@ func TestKeysInPEM(t *testing.T) {
 
 func TestKeysOfUnknownKindsAreSkipped(t *testing.T) {
 	s := newSource(t, serve(`{"keys":[{"kty":"AKP","kid":"a"},{"kty":"EC","kid":"b","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`))
-	keys, err := s.cache.Keys(s.URL, "b")
+	keys, err := s.cache.Keys(Request{URL: s.URL}, "b")
 	if err != nil || len(keys) != 1 || keys[0].KeyID != "b" {
 		t.Errorf("%v, %v", keys, err)
 	}

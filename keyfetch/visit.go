@@ -19,7 +19,7 @@ func (c *Cache) Visit(url string) error {
 	if !allowed {
 		return fmt.Errorf("%w: too many of its host were visited", ErrVisit)
 	}
-	if _, _, err := get(c.client, url); err != nil {
+	if _, _, err := get(c.client, Request{URL: url}); err != nil {
 		return fmt.Errorf("%w: %w", ErrVisit, err)
 	}
 	return nil

@@ -214,8 +214,7 @@ func (k *publicKeys) proves(t template, r *Request, e *evidence) (bool, error) {
 // signed returns what the signature is made over: a digest, or the whole message.
 func (m *asymmetric) signed(t template, r *Request, f signedFields) ([]byte, error) {
 	if m.hash == 0 {
-		const others = 256 // bytes besides the body, as a rule
-		whole := make(message, 0, len(r.Body)+others)
+		whole := make(message, 0, len(r.Body)+otherBytes)
 		err := t.writeTo(&whole, r, f)
 		return whole, err
 	}
@@ -225,6 +224,9 @@ func (m *asymmetric) signed(t template, r *Request, f signedFields) ([]byte, err
 }
 
 type message []byte
+
+// otherBytes is how many are signed besides the body, as a rule.
+const otherBytes = 256
 
 func (m *message) write(b []byte)       { *m = append(*m, b...) }
 func (m *message) writeString(s string) { *m = append(*m, s...) }

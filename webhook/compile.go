@@ -22,6 +22,7 @@ var methods = map[string]func(Scheme) (method, error){
 	TypeSNS:     newSNSMethod,
 	TypeJWT:     newTokenMethod,
 	TypeMessage: newMessageMethod,
+	TypeJWS:     newDetachedMethod,
 }
 
 func typeNames() string { return joined(slices.Sorted(maps.Keys(methods))) }
@@ -118,8 +119,8 @@ func (s Scheme) compile() (*scheme, error) {
 	if c.timestamp, err = parseTimestamp(s.Timestamp, c.format.has(partTimestamp)); err != nil {
 		return nil, &SchemeError{"timestamp", err}
 	}
-	if c.keys, err = parseKeyURL(s.Keys); err != nil {
-		return nil, &SchemeError{"keys", err}
+	if c.keys, err = s.parseKeys(); err != nil {
+		return nil, err
 	}
 	if _, can := c.method.(published); c.keys != nil && (!can || s.Key != KeyPublic) {
 		return nil, &SchemeError{"keys", fmt.Errorf("%w: keys are for types with public keys: write key public, or remove keys", ErrScheme)}
@@ -159,16 +160,18 @@ func (s Scheme) foreign() string {
 	words := map[string]string{
 		"algorithm": s.Algorithm, "signature": s.Signature, "encoding": s.Encoding,
 		"signed": s.Signed, "claims": s.Claims, "timestamp": s.Timestamp,
-		"require": s.Require,
+		"require": s.Require, "key_id": s.KeyID,
 	}
 	useless := []string{"claims"}
 	switch s.Type {
 	case TypeJWT:
-		useless = []string{"encoding", "signed", "require"}
+		useless = []string{"encoding", "signed", "require", "key_id"}
+	case TypeJWS:
+		useless = []string{"encoding", "claims", "key_id"}
 	case TypeSNS:
-		useless = []string{"algorithm", "encoding", "signed", "require"}
+		useless = []string{"algorithm", "encoding", "signed", "require", "key_id"}
 	case TypeMessage:
-		useless = []string{"encoding", "require"}
+		useless = []string{"encoding", "require", "key_id"}
 	case TypeToken:
 		useless = []string{"algorithm", "encoding", "signed", "claims", "timestamp", "require"}
 	case TypeBasic:

@@ -22,6 +22,8 @@ func (c *scheme) consistent() error {
 		return &SchemeError{"claims", fmt.Errorf("%w: every topic of every AWS account signs alike: write which one is meant, as claims TopicArn={with:topic_arn}", ErrScheme)}
 	case c.signs() && !c.token() && !c.signsInBody():
 		return &SchemeError{"signed", fmt.Errorf("%w: signed covers nothing of the body, so any body would pass: add {body}", ErrScheme)}
+	case slices.ContainsFunc(c.signed, c.listsUnsigned):
+		return &SchemeError{"signed", fmt.Errorf("%w: signed has {header_lines:…}, whose list must be in the header of a jws: else bytes could move between the lines and the body", ErrScheme)}
 	case c.signed.uses(segmentID) && c.id == nil:
 		return &SchemeError{"signed", fmt.Errorf("%w: signed has {id}: write where it is, such as delivery_id header X-Id", ErrScheme)}
 	case c.signed.uses(segmentExtra) && (!c.format.has(partExtra) || c.signed.behindExtra() == ""):
@@ -62,6 +64,17 @@ func (c *scheme) repeats() bool {
 	return signed > 0
 }
 
+// listsUnsigned reports whether the signature does not cover the list of the
+// header fields that it covers.
+func (c *scheme) listsUnsigned(s segment) bool {
+	if s.kind != segmentHeaderLines {
+		return false
+	}
+	list, _ := cutList(s.text)
+	_, detached := c.method.(detachedMethod)
+	return !detached || !slices.Equal(list.fields(), c.signature.fields())
+}
+
 // ties reports whether the signature covers a place, outside of the body, where
 // such a segment must stand.
 func (c *scheme) ties(such func(segment) bool) bool {
@@ -94,6 +107,9 @@ func (c *scheme) covers(p Place) bool {
 			return p.kind == inHeader && slices.Equal(p.names, []string{s.text})
 		case segmentHeaderList:
 			return p.kind == inHeader && len(p.names) == 1 && slices.Contains(strings.Split(s.text, ","), p.names[0])
+		case segmentHeaderLines:
+			_, names := cutList(s.text)
+			return p.kind == inHeader && len(p.names) == 1 && slices.Contains(names, p.names[0])
 		case segmentJSON:
 			return p.kind == inBody && slices.Equal(p.names, []string{s.text})
 		case segmentJSONPHP:

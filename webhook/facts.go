@@ -47,12 +47,7 @@ func (s Scheme) Facts() (Facts, error) {
 		f.Proof = ProofToken
 	}
 	for _, p := range c.places() {
-		if p.kind == inHeader {
-			f.Header = append(f.Header, p.names...)
-		}
-	}
-	if c.keys != nil && c.keys.named != nil && c.keys.named.kind == inHeader {
-		f.Header = append(f.Header, c.keys.named.names...)
+		f.Header = append(f.Header, p.fields()...)
 	}
 	for _, segment := range slices.Concat(c.keys.templates(), c.signed, c.require.template()) {
 		switch segment.kind {
@@ -62,6 +57,9 @@ func (s Scheme) Facts() (Facts, error) {
 			f.Header = append(f.Header, segment.text)
 		case segmentHeaderList:
 			f.Header = append(f.Header, strings.Split(segment.text, ",")...)
+		case segmentHeaderLines:
+			list, names := cutList(segment.text)
+			f.Header = slices.Concat(f.Header, list.fields(), names)
 		}
 	}
 	return f, nil
@@ -70,7 +68,11 @@ func (s Scheme) Facts() (Facts, error) {
 // places are where the scheme reads anything.
 func (c *scheme) places() []Place {
 	places := []Place{c.signature, c.timestamp.place}
-	for _, p := range []*Place{c.id, c.event} {
+	optional := []*Place{c.id, c.event}
+	if c.keys != nil {
+		optional = append(optional, c.keys.named, c.keys.id)
+	}
+	for _, p := range optional {
 		if p != nil {
 			places = append(places, *p)
 		}

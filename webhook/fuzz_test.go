@@ -2,6 +2,8 @@ package webhook
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -9,6 +11,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -111,12 +114,13 @@ func FuzzPlaces(f *testing.F) {
 	f.Add("body a.0.b", `{"a":[{"b":"c"}]}`)
 	f.Add("body #.@this|x", `{"#":{"@this":1}}`)
 	f.Add("form a", "a=%41&b")
+	f.Add("header_json X-Sig>a.b", "eyJhIjp7ImIiOiJjIn19.")
 	f.Fuzz(func(t *testing.T, words, body string) {
 		p, err := ParsePlace(words)
 		if err != nil {
 			return
 		}
-		value, err := p.Value(&Request{Header: http.Header{}, Query: body, Body: []byte(body)})
+		value, err := p.Value(&Request{Header: http.Header{"X-Sig": {body}}, Query: body, Body: []byte(body)})
 		if err == nil && value != "" && p.kind == inForm {
 			fields, _ := url.ParseQuery(body)
 			if len(fields) == 0 {
@@ -148,6 +152,33 @@ func FuzzJWT(f *testing.F) {
 		r := &Request{Body: []byte(hs256("key", claims))}
 		if _, err := claiming.Verify(r, arrival); err == nil && !json.Valid([]byte(claims)) {
 			t.Fatalf("accepted the claims %q", claims)
+		}
+	})
+}
+
+// No detached signature passes that was not made, and none makes anything be asked
+// for but the pinned URL and an id that can be a part of one.
+func FuzzDetached(f *testing.F) {
+	const head = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsiLCJsaXN0ZWQiOiJYLVRpbWUifQ"
+	for _, seed := range []string{head + "..", "", "..", head + "." + head + "." + head, head + "..\n", "eyJhbGciOiJFUzI1NiIsImI2NCI6ZmFsc2UsImNyaXQiOlsiYjY0Il19..AA"} {
+		f.Add(seed, "1767225600", "{}")
+	}
+	s := detachedScheme
+	s.Keys = "https://example.com/keys/{key_id}"
+	v, err := NewVerifier(s, nil, 0, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	source := &asker{keys: []jose.JSONWebKey{{Key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public()}}}
+	v.FetchFrom(source)
+	asked := regexp.MustCompile(`^https://example\.com/keys/[A-Za-z0-9_-]{1,64}$`)
+	f.Fuzz(func(t *testing.T, signature, at, body string) {
+		source.asked = KeyRequest{}
+		if _, err := v.Verify(&Request{Header: http.Header{"X-Sig": {signature}, "X-Time": {at}}, Body: []byte(body)}, arrival); err == nil {
+			t.Fatalf("accepted %q", signature)
+		}
+		if source.asked != (KeyRequest{}) && !asked.MatchString(source.asked.URL) {
+			t.Fatalf("asked for %s", source.asked)
 		}
 	})
 }

@@ -43,3 +43,35 @@ func writeHeaders(to sink, r *Request, names []string) error {
 	}
 	return nil
 }
+
+// cutList splits the text of a segmentHeaderLines.
+func cutList(text string) (list Place, names []string) {
+	place, rest, _ := strings.Cut(text, ",")
+	return Place{kind: inHeaderJSON, names: []string{place}}, strings.Split(rest, ",")
+}
+
+// writeHeaderLines writes the header fields that a member of JSON in another one
+// lists, each as a line "Name: value", in the order and the spelling of the list,
+// and refuses one that lacks what must be signed. A field that is not there is
+// empty: so do TrueLayer's libraries.
+func writeHeaderLines(to sink, r *Request, text string) error {
+	place, required := cutList(text)
+	list, err := place.Value(r)
+	if err != nil {
+		return fmt.Errorf("%w: the list of signed header fields: %w", ErrSignatureMalformed, err)
+	}
+	listed := strings.Split(list, ",")
+	for _, name := range required {
+		if !slices.ContainsFunc(listed, func(l string) bool { return strings.EqualFold(l, name) }) {
+			return fmt.Errorf("%w: the list of signed header fields does not name %s", ErrSignatureMalformed, name)
+		}
+	}
+	for _, name := range listed {
+		value, err := Place{kind: inHeader, names: []string{http.CanonicalHeaderKey(name)}}.Value(r)
+		if err != nil {
+			return fmt.Errorf("%w: header %s: %w", ErrSignatureMalformed, name, err)
+		}
+		to.writeString(name + ": " + value + "\n")
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -20,6 +21,15 @@ func (p Place) Set(r *Request, value string) (err error) {
 	switch p.kind {
 	case inHeader:
 		r.Header.Set(p.names[0], value)
+	case inHeaderJSON:
+		field, path, _ := strings.Cut(p.names[0], ">")
+		object, _ := decodeBase64(r.Header.Get(field))
+		if len(object) == 0 {
+			object = []byte("{}")
+		}
+		if object, err = insert(object, strings.Split(path, "."), quote(value)); err == nil {
+			r.Header.Set(field, base64.StdEncoding.EncodeToString(object))
+		}
 	case inQuery:
 		r.Query = joinFields(r.Query, field)
 		address, _, _ := strings.Cut(r.URL, "?")

@@ -135,14 +135,21 @@ func (k *tokenKey) proves(_ template, r *Request, e *evidence) (bool, error) {
 		if err != nil {
 			continue
 		}
-		for _, key := range k.keys {
-			if claims, err := token.Verify(key); err == nil {
-				r.claims = claims
-				return true, nil
-			}
+		if claims, proven := k.verify(token); proven {
+			r.claims = claims
+			return true, nil
 		}
 	}
 	return false, nil
+}
+
+func (k *tokenKey) verify(signed *jose.JSONWebSignature) (payload []byte, proven bool) {
+	for _, key := range k.keys {
+		if payload, err := signed.Verify(key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
 }
 
 // sharedKey verifies the HMAC of a token. The library's own refuses keys shorter

@@ -20,11 +20,11 @@ type shelf map[string][]jose.JSONWebKey
 
 var errDown = errors.New("down")
 
-func (s shelf) Keys(url, _ string) ([]jose.JSONWebKey, error) {
-	if keys := s[url]; keys != nil {
+func (s shelf) Keys(r KeyRequest, _ string) ([]jose.JSONWebKey, error) {
+	if keys := s[r.URL]; keys != nil {
 		return keys, nil
 	}
-	return nil, fmt.Errorf("%s: %w", url, errDown)
+	return nil, fmt.Errorf("%s: %w", r.URL, errDown)
 }
 
 func es256(key *ecdsa.PrivateKey, id string) string {

@@ -30,18 +30,12 @@ func parsePinnedURL(word, text string) (*pinnedURL, error) {
 		p.named, text = &place, rest
 	}
 	for pattern := range strings.FieldsSeq(text) {
-		t, err := parseTemplate(pattern)
+		t, err := parseOwnText(word, pattern)
 		if err != nil {
 			return nil, err
 		}
-		var b strings.Builder
-		for _, s := range t {
-			b.WriteString(s.text) // a parameter's name stands for its value here
-			if s.kind != segmentLiteral && s.kind != segmentWith {
-				return nil, fmt.Errorf("%w: %s %q: only {with:NAME} can be a part of the URL: the rest would be the sender's choice", ErrScheme, word, pattern)
-			}
-		}
-		if filled := b.String(); !isHTTPS(filled) || !fixesHost(filled) {
+		// A parameter's name stands for its value here.
+		if filled := t.text(); !isHTTPS(filled) || !fixesHost(filled) {
 			return nil, fmt.Errorf(`%w: %s %q: write a whole https URL, such as https://example.com/jwks, with a host that ends in a name without "*"`, ErrScheme, word, pattern)
 		}
 		p.patterns = append(p.patterns, t)
@@ -74,11 +68,7 @@ func (p *pinnedURL) fill(with map[string]string) error {
 		if err != nil {
 			return err
 		}
-		var whole strings.Builder
-		for _, s := range filled {
-			whole.WriteString(s.text)
-		}
-		p.only = whole.String()
+		p.only = filled.text()
 		if !isHTTPS(p.only) {
 			return fmt.Errorf("%w: %q is no https URL: correct the with parameters", ErrScheme, p.only)
 		}

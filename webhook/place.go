@@ -14,18 +14,22 @@ import (
 type placeKind string
 
 const (
-	inHeader    placeKind = "header"
-	inQuery     placeKind = "query"
-	inForm      placeKind = "form"
-	inMultipart placeKind = "multipart"
-	inBody      placeKind = "body"
-	inClaim     placeKind = "claim" // of a token
-	inSignature placeKind = "signature"
+	inHeader     placeKind = "header"
+	inHeaderJSON placeKind = "header_json" // a member of JSON that a field has in base64
+	inQuery      placeKind = "query"
+	inForm       placeKind = "form"
+	inMultipart  placeKind = "multipart"
+	inBody       placeKind = "body"
+	inClaim      placeKind = "claim" // of a token
+	inSignature  placeKind = "signature"
 )
 
 // Place is where a value travels: "header X-Id", "query sig", "form token",
 // "multipart json>data.id", which is in the JSON of a field, "body data.id",
 // "claim jti". Names that a provider uses by turns are joined by "|".
+//
+// "header_json X-Sig>kid" is a member of the JSON object that a field holds in
+// base64; what follows a dot there, as in a JSON Web Signature, is left aside.
 //
 // In a JSON path, "#" is each element of an array, as deliveries of several
 // events have one: their different values are joined by ",". Paths joined by "+"
@@ -49,7 +53,7 @@ func ParsePlace(words string) (Place, error) {
 	kind, rest, _ := strings.Cut(words, " ")
 	p := Place{kind: placeKind(kind)}
 	switch p.kind {
-	case inHeader, inQuery, inForm, inMultipart, inBody, inClaim:
+	case inHeader, inHeaderJSON, inQuery, inForm, inMultipart, inBody, inClaim:
 	default:
 		return Place{}, fmt.Errorf("%w: %q names no place: write header NAME, query NAME, form NAME, multipart NAME>JSON.PATH or body JSON.PATH, or claim NAME of a token", ErrScheme, words)
 	}
@@ -58,6 +62,12 @@ func ParsePlace(words string) (Place, error) {
 			return Place{}, fmt.Errorf("%w: %q needs one name behind %q", ErrScheme, words, kind)
 		}
 		switch p.kind {
+		case inHeaderJSON:
+			field, path, _ := strings.Cut(name, ">")
+			if field == "" || !isJSONPath(path) {
+				return Place{}, fmt.Errorf("%w: %q needs a field and, behind a >, the path in its JSON", ErrScheme, words)
+			}
+			name = http.CanonicalHeaderKey(field) + ">" + jsonPath(path)
 		case inHeader:
 			name = http.CanonicalHeaderKey(name)
 		case inBody, inClaim:
@@ -95,7 +105,26 @@ func cutPlace(text string) (where, rest string) {
 }
 
 // inHead reports whether the value is known before the body is read.
-func (p Place) inHead() bool { return p.kind == inHeader || p.kind == inQuery }
+func (p Place) inHead() bool {
+	return p.kind == inHeader || p.kind == inHeaderJSON || p.kind == inQuery
+}
+
+// fields are the names of the header fields that are read.
+func (p Place) fields() []string {
+	switch p.kind {
+	case inHeader:
+		return p.names
+	case inHeaderJSON:
+		var fields []string
+		for _, name := range p.names {
+			field, _, _ := strings.Cut(name, ">")
+			fields = append(fields, field)
+		}
+		return fields
+	default:
+		return nil
+	}
+}
 
 // inContent reports whether the value is part of the body, or of a token.
 func (p Place) inContent() bool {
@@ -114,6 +143,8 @@ func (p Place) values(r *Request) []string {
 			all = append(all, r.Header[name]...)
 		}
 		return all
+	case inHeaderJSON:
+		return p.headerJSONValues(r)
 	case inQuery:
 		return fieldValues(r.Query, p.names)
 	case inForm:

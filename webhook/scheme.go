@@ -30,6 +30,7 @@ const (
 	TypeRSAPSS  = "rsa-pss" // RSASSA-PSS, RFC 8017, with a salt of any length
 	TypeSNS     = "aws-sns" // the messages of Amazon SNS, version 1 or 2
 	TypeJWT     = "jwt"     // a JSON Web Token, RFC 7519, in compact form
+	TypeJWS     = "jws"     // a JSON Web Signature without its payload, RFC 7515 appendix F
 
 	// HTTP Message Signatures, RFC 9421, with Content-Digest, RFC 9530.
 	TypeMessage = "http-message-signature"
@@ -41,18 +42,19 @@ type Scheme struct {
 	// The kind of proof: "hmac", a digest keyed with a shared secret; "digest", a
 	// plain one of a text with {secret} in it; a signature that the provider's
 	// public key checks: "ed25519", "ecdsa", "rsa" (PKCS #1 v1.5) or "rsa-pss";
-	// "jwt", a token whose key may be either, as may that of "http-message-signature"
-	// (RFC 9421); "token", the secret itself; or "basic", the secret user:password in
-	// the Authorization header.
+	// "jws", such a one in the form of a token that lacks its middle; "jwt", a token
+	// whose key may be either, as may that of "http-message-signature" (RFC 9421);
+	// "token", the secret itself; or "basic", the secret user:password in the
+	// Authorization header.
 	Type string `json:"type,omitempty" yaml:"type"`
 
 	// The digest: sha1, sha256, sha384 or sha512, and md5 for the type digest.
 	// Required, as a wrong guess would refuse everything. Empty for ed25519, token
 	// and basic, which have none. For a jwt, what its alg must be: HS256, RS256,
-	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256". For an
-	// http-message-signature hmac-sha256, ed25519, ecdsa-p256-sha256,
-	// ecdsa-p384-sha384, rsa-pss-sha512 or rsa-v1_5-sha256; several as above, if no
-	// key fits two of them.
+	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256". For a
+	// jws the same, but for HS256 and its like. For an http-message-signature
+	// hmac-sha256, ed25519, ecdsa-p256-sha256, ecdsa-p384-sha384, rsa-pss-sha512 or
+	// rsa-v1_5-sha256; several as above, if no key fits two of them.
 	Algorithm string `json:"algorithm,omitempty" yaml:"algorithm"`
 
 	// How the secret's text becomes the key: text, hex, base64, sha1 (the text's
@@ -62,34 +64,37 @@ type Scheme struct {
 	Key KeyForm `json:"key,omitempty" yaml:"key"`
 
 	// Where the signature travels and how it is written there: "header NAME",
-	// "query NAME", "form NAME", "multipart NAME>JSON.PATH" or "body JSON.PATH", then
-	// a format; or only "body" for a jwt that is the whole body. Default format: "{signature}".
+	// "header_json NAME>JSON.PATH" (JSON that the field has in base64), "query NAME",
+	// "form NAME", "multipart NAME>JSON.PATH" or "body JSON.PATH", then a format; or only "body" for a jwt that is the whole body. Default format: "{signature}".
 	// "sha256={signature}" has a prefix. In "t={timestamp},v1={signature}" the parts
 	// may come in any order and more than once, and unknown parts are skipped. In
 	// "v1,{signature} ..." whole signatures are repeated with a blank between, in
 	// "{timestamp},{signature},..." only the last part is, and in
 	// "t={timestamp},v1={signature} ..." the whole set, with the same timestamp. Any
 	// signature may match. {extra} is a part that says something else, such as a
-	// nonce. The signature of a token is the token; at "body items.#.token", each
-	// element must have one. Empty for basic. For an http-message-signature "header
+	// nonce. The signature of a token or a jws is all of it; at
+	// "body items.#.token", each element must have a token. Empty for basic. For an http-message-signature "header
 	// Signature" alone, any of whose labels may match, or "header Signature
 	// sig1={signature}" for the one with that label.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
 	// not, or base64hex, which is base64 of the hex. Required. Empty for token,
-	// basic, jwt and http-message-signature.
+	// basic, jwt, jws and http-message-signature.
 	Encoding string `json:"encoding,omitempty" yaml:"encoding"`
 
 	// What exactly is signed: text with {body}, {timestamp}, {id}, {extra}, {url},
-	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME}, {query:NAME},
+	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME},
+	// {header_lines:FIELD>PATH,NAME}, {query:NAME},
 	// {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {form_sorted}, {json_sorted},
 	// {json_php:PATH} and {with:NAME}. {body} is the bytes as received; {timestamp} the
 	// text as received; {extra} that part of the
 	// signature's format, which must not hold the text behind it in signed;
 	// {headers:LIST,NAME} the header fields that the field LIST names, as
 	// "name:value;name:value" in the order of their names, LIST and each NAME among
-	// them; {form_sorted} each form field's name followed by its value, in the order
+	// them; {header_lines:FIELD>PATH,NAME} those that a member of the JSON in FIELD
+	// lists, each NAME among them, as lines "Name: value" in the order and spelling
+	// of the list; {form_sorted} each form field's name followed by its value, in the order
 	// of the names, then of the values, without repeats; {json_sorted} the body as
 	// JSON.stringify writes it, with the members of each object in the order of their
 	// names; {json_php:PATH} the JSON at PATH as PHP's json_encode writes it.
@@ -144,6 +149,23 @@ type Scheme struct {
 	// of a secret: an https URL, in which {with:NAME} may stand; or, where each
 	// delivery names the URL, that place and the URLs that are trusted there, in
 	// which * is any run of letters, digits, dashes and underscores, such as
-	// "header X-Cert-Url https://example.com/certs/*".
+	// "header X-Cert-Url https://example.com/certs/*". A URL may end in {key_id}, the
+	// id of the key that the delivery names.
 	Keys string `json:"keys,omitempty" yaml:"keys"`
+
+	// Where a delivery names the key's id: a place as above. A jwt, a jws and an
+	// http-message-signature have it inside, so that it is empty for them. Default: every published key
+	// may be the one.
+	KeyID string `json:"key_id,omitempty" yaml:"key_id"`
+
+	// The path of the key, or of the keys, in a JSON answer, such as data.publicKey:
+	// a text in PEM or base64, or an object that is a JWK or a JWKS. Default: the
+	// answer is all keys.
+	KeyPath string `json:"key_path,omitempty" yaml:"key_path"`
+
+	// What the answer takes besides a GET: "bearer {with:api_key}", which shows a
+	// token; "json key_id={key_id} secret={with:secret}", which posts a JSON object;
+	// or "oauth https://example.com/token {with:client_id} {with:client_secret} scope",
+	// which gets a token first, as in RFC 6749 section 4.4. Default: nothing.
+	KeyRequest string `json:"key_request,omitempty" yaml:"key_request"`
 }

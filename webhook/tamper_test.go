@@ -298,6 +298,14 @@ func replace(r *webhook.Request, place string, change func(string) string) bool 
 				r.Header.Set(name, change(value))
 				return true
 			}
+		case "header_json":
+			field, path, _ := strings.Cut(name, ">")
+			if object, err := base64.StdEncoding.DecodeString(r.Header.Get(field)); err == nil && len(object) > 0 {
+				v := gjson.GetBytes(object, path)
+				object = slices.Concat(object[:v.Index], []byte(change(v.Raw)), object[v.Index+len(v.Raw):])
+				r.Header.Set(field, base64.StdEncoding.EncodeToString(object))
+				return true
+			}
 		case "query":
 			if query, found := replaceField(r.Query, name, change); found {
 				r.Query = query

@@ -27,6 +27,7 @@ const (
 	segmentJSONPHP
 	segmentHeader
 	segmentHeaderList
+	segmentHeaderLines
 	segmentJSON
 	segmentForm
 	segmentMultipart
@@ -54,7 +55,7 @@ type template []segment
 
 type segment struct {
 	kind segmentKind
-	text string      // the literal, the header's name, those of a list, the JSON path, the name of the form field or query parameter, the parameter's name, or the digest's
+	text string      // the literal, the header's name, a list and those that it must name, the JSON path, the name of the form field or query parameter, the parameter's name, or the digest's
 	of   segmentKind // what is digested: the body or the URL
 }
 
@@ -132,6 +133,15 @@ func parseSegment(name string) (segment, error) {
 				names[i] = http.CanonicalHeaderKey(names[i])
 			}
 			return segment{kind: segmentHeaderList, text: strings.Join(names, ",")}, nil
+		case "header_lines":
+			place, names, _ := strings.Cut(argument, ",")
+			if list, err := ParsePlace("header_json " + place); err == nil && names != "" {
+				all := list.names
+				for name := range strings.SplitSeq(names, ",") {
+					all = append(all, http.CanonicalHeaderKey(name))
+				}
+				return segment{kind: segmentHeaderLines, text: strings.Join(all, ",")}, nil
+			}
 		case "form":
 			return segment{kind: segmentForm, text: argument}, nil
 		case "query":
@@ -159,7 +169,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {json_sorted}, {header:NAME}, {headers:LIST,NAME}, {query:NAME}, {json:PATH}, {json_php:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {json_sorted}, {header:NAME}, {headers:LIST,NAME}, {header_lines:FIELD>PATH,NAME}, {query:NAME}, {json:PATH}, {json_php:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -222,6 +232,10 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 			to.writeString(value)
 		case segmentHeaderList:
 			if err := writeHeaders(to, r, strings.Split(s.text, ",")); err != nil {
+				return err
+			}
+		case segmentHeaderLines:
+			if err := writeHeaderLines(to, r, s.text); err != nil {
 				return err
 			}
 		case segmentJSON:

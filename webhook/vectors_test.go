@@ -1,9 +1,6 @@
 package webhook_test
 
 import (
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
@@ -39,8 +34,9 @@ func testVector(t *testing.T, p *catalog.Provider, v catalog.Vector) {
 	verifier := newVerifier(t, p, v.Secret, v.With)
 	other := newVerifier(t, p, otherSecret(p), v.With)
 	if v.Keys != "" {
-		verifier.FetchFrom(publishedAs(t, v.Keys))
-		other.FetchFrom(publishedAs(t, "-----BEGIN PUBLIC KEY-----\n"+otherRSAKey+"\n-----END PUBLIC KEY-----"))
+		source := publishedAs(v.Keys)
+		verifier.FetchFrom(source)
+		other.FetchFrom(otherKeys{t, source})
 	}
 	d, err := verifier.Verify(request(v), v.Time)
 	if err != nil {
@@ -130,6 +126,8 @@ func missingCause(p *catalog.Provider, header string) error {
 		return webhook.ErrSignatureMissing
 	case travelsIn(p.Scheme.Timestamp, header):
 		return webhook.ErrTimestampMissing
+	case travelsIn(p.Scheme.KeyID, header):
+		return webhook.ErrSignatureMalformed
 	case travelsIn(p.Scheme.DeliveryID, header) && strings.Contains(p.Scheme.Signed, "{id}"):
 		return webhook.ErrSignatureMismatch
 	default:
@@ -137,10 +135,13 @@ func missingCause(p *catalog.Provider, header string) error {
 	}
 }
 
-// travelsIn reports whether a place is the header, or the header by turns.
+// travelsIn reports whether a place is the header, or in it, or the header by turns.
 func travelsIn(place, header string) bool {
 	words := strings.Fields(place)
-	return len(words) > 1 && words[0] == "header" && slices.ContainsFunc(strings.Split(words[1], "|"), func(name string) bool {
+	return len(words) > 1 && strings.HasPrefix(words[0], "header") && slices.ContainsFunc(strings.Split(words[1], "|"), func(name string) bool {
+		if words[0] == "header_json" {
+			name, _, _ = strings.Cut(name, ">")
+		}
 		return strings.EqualFold(name, header)
 	})
 }
@@ -200,39 +201,4 @@ func newVerifier(t testing.TB, p *catalog.Provider, secret string, with map[stri
 		t.Fatal(err)
 	}
 	return v
-}
-
-// publishedKeys are the same whatever URL is asked, and have the id asked for.
-type publishedKeys []jose.JSONWebKey
-
-func (k publishedKeys) Keys(_, id string) ([]jose.JSONWebKey, error) {
-	keys := slices.Clone(k)
-	for i := range keys {
-		keys[i].KeyID = id
-	}
-	return keys, nil
-}
-
-func publishedAs(t testing.TB, text string) publishedKeys {
-	t.Helper()
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		var set jose.JSONWebKeySet
-		if err := json.Unmarshal([]byte(text), &set); err != nil {
-			t.Fatal(err)
-		}
-		return set.Keys
-	}
-	if block.Type == "CERTIFICATE" {
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return publishedKeys{{Key: certificate.PublicKey, Certificates: []*x509.Certificate{certificate}}}
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return publishedKeys{{Key: key}}
 }

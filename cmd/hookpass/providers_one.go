@@ -138,8 +138,11 @@ func secretAddress(name string) string {
 	return b.String()
 }
 
-func secretOf(name string) string {
-	return "{env." + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_WEBHOOK_SECRET}"
+func secretOf(name string) string { return variable(name, "webhook_secret") }
+
+// variable is the environment's, for a setting of a provider.
+func variable(name, setting string) string {
+	return "{env." + strings.ToUpper(strings.ReplaceAll(name+"_"+setting, "-", "_")) + "}"
 }
 
 func writeSite(b *strings.Builder, name, endpoint string) {
@@ -168,7 +171,7 @@ func (e entry) writeServers(b *strings.Builder) {
 func (e entry) settings() string {
 	var b strings.Builder
 	for _, name := range e.Parameters() {
-		fmt.Fprintf(&b, "\t\t\twith %s VALUE\n", name)
+		fmt.Fprintf(&b, "\t\t\twith %s %s\n", name, variable(e.ID, name))
 	}
 	if e.facts.SignsURL {
 		b.WriteString("\t\t\tpublic_url https://hooks.example.com # scheme and host of the address that the provider has\n")

@@ -157,12 +157,16 @@ func TestCaddyfileOfEveryUnsignedProvider(t *testing.T) {
 func loads(t *testing.T, output, secret string) {
 	t.Helper()
 	_, caddyfile, _ := strings.Cut(output, "n the Caddyfile:\n\n")
-	variable := regexp.MustCompile(`\{env\.(\w+)\}`).FindStringSubmatch(caddyfile)
-	if (variable == nil) != (secret == "") { // where the keys are fetched there is none
-		t.Fatalf("the secret is %q:\n%s", secret, output)
+	hasSecret := false
+	for _, variable := range regexp.MustCompile(`(\w+) \{env\.(\w+)\}`).FindAllStringSubmatch(caddyfile, -1) {
+		t.Setenv(variable[2], "example.com") // of a parameter
+		if strings.HasSuffix(variable[2], "_WEBHOOK_SECRET") {
+			hasSecret = true
+			t.Setenv(variable[2], secret)
+		}
 	}
-	if variable != nil {
-		t.Setenv(variable[1], secret)
+	if hasSecret != (secret != "") { // where the keys are fetched there is none
+		t.Fatalf("the secret is %q:\n%s", secret, output)
 	}
 	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
 	if err != nil || len(warnings) > 0 {
@@ -205,7 +209,7 @@ with:
 	got := entry{p, facts}.caddyfile()
 	for _, line := range []string{
 		"expected_underscore_headers X_acme_signature\n", "secret {env.ACME_CORP_WEBHOOK_SECRET}\n",
-		"with account VALUE\n", "public_url https://",
+		"with account {env.ACME_CORP_ACCOUNT}\n", "public_url https://",
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)

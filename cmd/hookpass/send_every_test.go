@@ -21,6 +21,7 @@ var unsendable = map[string]string{
 	webhook.TypeRSAPSS:  "the private key is the provider's",
 	webhook.TypeSNS:     "the private key is Amazon's",
 	webhook.TypeJWT:     "the private key, or what the token claims, is the provider's",
+	webhook.TypeJWS:     "the private key is the provider's",
 }
 
 func cannotBeSent(s webhook.Scheme) bool {

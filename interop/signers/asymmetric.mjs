@@ -1,5 +1,6 @@
 // Providers that sign with a private key. It is theirs alone, so that throw-away
-// keys stand in for them here; the secret of a vector is the public one.
+// keys stand in for them here; the secret of a vector is the public one, or else
+// that is what they publish.
 
 import { constants, createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 
@@ -15,7 +16,7 @@ function ed25519(provider, write, signed) {
   });
   const raw = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-32);
   return (delivery) => {
-    expect(delivery.secret, write(raw));
+    expect(delivery.secret || delivery.keys, write(raw));
     return sign(null, Buffer.from(signed(delivery)), key);
   };
 }
@@ -83,6 +84,21 @@ const standard = ed25519(
 
 const tokenio = ed25519("tokenio", (raw) => raw.toString("base64url"), ({ body }) => body);
 
+// A JWKS, RFC 8037.
+const published = (raw) => JSON.stringify({ keys: [{ kty: "OKP", crv: "Ed25519", kid: "example-1", x: raw.toString("base64url") }] });
+
+const fal = ed25519(
+  "fal-ai",
+  published,
+  ({ id, time, body }) => `${id}\nuser-1\n${seconds(time)}\n${createHash("sha256").update(body).digest("hex")}`,
+);
+
+const turnkey = ed25519(
+  "turnkey",
+  published,
+  ({ id, time, body }) => `v1.ed25519.example-1.${time.getTime()}.${id}.${body}`,
+);
+
 const coinbase = rsa((key) => key.export({ format: "pem", type: "spki" }));
 
 // A salt is drawn anew for each signature; none at all makes the vector one that
@@ -106,6 +122,22 @@ export default {
       "Webhook-Id": delivery.id,
       "Webhook-Timestamp": seconds(delivery.time),
       "Webhook-Signature": `v1a,${standard(delivery).toString("base64")}`,
+    },
+  }),
+  "fal-ai": (delivery) => ({
+    header: {
+      "X-Fal-Webhook-Request-Id": delivery.id,
+      "X-Fal-Webhook-User-Id": "user-1",
+      "X-Fal-Webhook-Timestamp": seconds(delivery.time),
+      "X-Fal-Webhook-Signature": fal(delivery).toString("hex"),
+    },
+  }),
+  turnkey: (delivery) => ({
+    header: {
+      "X-Turnkey-Event-Id": delivery.id,
+      "X-Turnkey-Timestamp": String(delivery.time.getTime()),
+      "X-Turnkey-Signature-Key-Id": "example-1",
+      "X-Turnkey-Signature": turnkey(delivery).toString("hex"),
     },
   }),
   tokenio: (delivery) => ({ header: { "Token-Signature": tokenio(delivery).toString("base64url") } }),

@@ -36,7 +36,7 @@ YE+hOe6J90cWEt7GnXEIeXU=
 -----END PRIVATE KEY-----`);
 const keyID = "example-1";
 
-// node interop/signers/jwt.mjs prints the key set of the vectors.
+// node interop/signers/jwt.mjs prints the key set of the vectors, and its key in PEM.
 export const keySet = () =>
   JSON.stringify({ keys: [{ ...createPublicKey(privateKey).export({ format: "jwk" }), kid: keyID, use: "sig", alg: "RS256" }] });
 
@@ -126,6 +126,28 @@ export default {
     return { body: JSON.stringify({ ...message, Signature: sign(digestName, signed, privateKey).toString("base64") }) };
   },
 
+  fireblocks: ({ body }) => {
+    const head = part({ alg: "RS512", kid: keyID });
+    const signature = sign("sha512", `${head}.${part(body)}`, privateKey).toString("base64url");
+    return { header: { "Fireblocks-Webhook-Signature": `${head}..${signature}` } };
+  },
+
+  shipstation: ({ body, time }) => {
+    const stamp = time.toISOString();
+    return {
+      header: {
+        "x-shipengine-rsa-sha256-key-id": keyID,
+        "x-shipengine-rsa-sha256-signature": sign("sha256", `${stamp}.${body}`, privateKey).toString("base64"),
+        "x-shipengine-timestamp": stamp,
+      },
+    };
+  },
+
+  // Of the form, the text of one field is signed.
+  "travis-ci": ({ body }) => ({
+    header: { Signature: sign("sha1", new URLSearchParams(body).get("payload"), privateKey).toString("base64") },
+  }),
+
   paypal: ({ body, header }) => {
     const field = (name) => header[`PAYPAL-${name}`];
     const text = `${field("TRANSMISSION-ID")}|${field("TRANSMISSION-TIME")}|8PT597110X687430LKGECATA|${crc32(body)}`;
@@ -135,4 +157,5 @@ export default {
 
 if (process.argv[1] === import.meta.filename) {
   console.log(keySet());
+  console.log(createPublicKey(privateKey).export({ format: "pem", type: "spki" }));
 }
