@@ -52,11 +52,14 @@ func newRSAMethod(s Scheme) (method, error) {
 	return newRSA(s, rsa.VerifyPKCS1v15)
 }
 
-// newRSAPSSMethod takes salts of any length: providers seldom say which they use.
 func newRSAPSSMethod(s Scheme) (method, error) {
-	return newRSA(s, func(key *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) error {
-		return rsa.VerifyPSS(key, hash, digest, signature, nil)
-	})
+	return newRSA(s, verifyPSS)
+}
+
+// verifyPSS takes salts of any length: providers seldom say which they use, and
+// Node draws as long a one as fits where RFC 9421 section 3.3.1 wants 64 bytes.
+func verifyPSS(key *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) error {
+	return rsa.VerifyPSS(key, hash, digest, signature, nil)
 }
 
 // RSA keys of less than 2048 bits are no longer safe (NIST SP 800-131A). Longer
@@ -129,11 +132,6 @@ func bindRawECDSA(curve elliptic.Curve, hash crypto.Hash) func(crypto.PublicKey)
 
 func bindRSAOver(hash crypto.Hash, verify verifyRSA) func(crypto.PublicKey) check {
 	return func(public crypto.PublicKey) check { return hashed(hash, bindRSA(public, hash, verify)) }
-}
-
-// verifyPSS64 wants the salt of 64 bytes that RFC 9421 section 3.3.1 fixes.
-func verifyPSS64(key *rsa.PublicKey, hash crypto.Hash, digest, signature []byte) error {
-	return rsa.VerifyPSS(key, hash, digest, signature, &rsa.PSSOptions{SaltLength: 64})
 }
 
 // hashed makes a check of a message of one of its digest.

@@ -27,7 +27,7 @@ var messageAlgorithms = map[string]func(crypto.PublicKey) check{
 	"ed25519":           bindEd25519,
 	"ecdsa-p256-sha256": bindRawECDSA(elliptic.P256(), crypto.SHA256),
 	"ecdsa-p384-sha384": bindRawECDSA(elliptic.P384(), crypto.SHA384),
-	"rsa-pss-sha512":    bindRSAOver(crypto.SHA512, verifyPSS64),
+	"rsa-pss-sha512":    bindRSAOver(crypto.SHA512, verifyPSS),
 	"rsa-v1_5-sha256":   bindRSAOver(crypto.SHA256, rsa.VerifyPKCS1v15),
 }
 

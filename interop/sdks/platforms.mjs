@@ -1,8 +1,9 @@
 // Developer tools, infrastructure, identity, content and AI.
 
+import { createPublicKey } from "node:crypto";
 import { createRequire } from "node:module";
 
-import { library, request, seconds } from "./helpers.mjs";
+import { ed25519Keys, library, request, seconds } from "./helpers.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -55,6 +56,20 @@ export default {
       const result = await verifyWebhookSignature({ headers: header, rawBody: body, signingSecret: secret });
       return result.isValidSignature;
     },
+  },
+
+  // A library that senders and receivers by RFC 9421 use, and one for Content-Digest.
+  "http-message-signatures": httpMessages("hmac-sha256", {
+    signer: ({ secret }) => Buffer.from(secret, "base64"),
+    verifier: (secret) => Buffer.from(secret, "base64"),
+  }),
+
+  "http-message-signatures-asymmetric": {
+    keys: () => ed25519Keys("base64url"),
+    ...httpMessages("ed25519", {
+      signer: ({ key }) => key,
+      verifier: (x) => createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } }),
+    }),
   },
 
   hygraph: {
@@ -224,6 +239,33 @@ function cloudinary(algorithm) {
       const { v2 } = require("cloudinary");
       v2.config({ api_secret: secret, signature_algorithm: algorithm });
       return v2.utils.verifyNotificationSignature(body, Number(header["x-cld-timestamp"]), header["x-cld-signature"]);
+    },
+  };
+}
+
+function httpMessages(algorithm, { signer, verifier }) {
+  const { httpbis, createSigner, createVerifier } = require("http-message-signatures");
+  const { createContentDigestHeader, verifyContentDigest } = require("httpbis-digest-headers");
+  const fields = ["@authority", "@path", "content-digest"];
+  return {
+    async sign({ url, header, body, time, ...keys }) {
+      const { headers } = await httpbis.signMessage(
+        { key: createSigner(signer(keys), algorithm, "key-1"), fields: ["@method", "content-type", ...fields], paramValues: { created: new Date(time) } },
+        { method: "POST", url, headers: { ...header, "Content-Digest": createContentDigestHeader(body, ["sha-256"]) } },
+      );
+      return { header: headers };
+    },
+    async verify({ secret, method, url, header, body }) {
+      const proven = await httpbis.verifyMessage(
+        {
+          keyLookup: async () => ({ algs: [algorithm], verify: createVerifier(verifier(secret), algorithm) }),
+          requiredFields: fields,
+          requiredParams: ["created"],
+          maxAge: 300,
+        },
+        { method, url, headers: header },
+      );
+      return proven === true && verifyContentDigest(body, header["content-digest"]);
     },
   };
 }
