@@ -99,7 +99,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //			key_id      <place>
 //			key_path    <json.path>
 //			key_request bearer <token>|json <name>=<value>...|oauth <token url> <id> <secret> <scope>
-//			claims      <name>=<template>[|<template>]...   # jwt
+//			claims      <name>=<template>[|<template>]...   # jwt, http-message-signature
 //		}
 //	}
 //
