@@ -80,7 +80,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"no name", strings.Replace(usable, "name: Acme", "", 1), "line 1: name is missing"},
 		{"empty secret", strings.Replace(usable, "Somewhere.", `""`, 1), "line 4: secret is missing"},
 		{"alias that cannot be written", usable + "aliases: [Acme Corp]\n", `line 11: "Acme Corp" is no provider's name`},
-		{"bad scheme", strings.Replace(usable, "sha256", "md5", 1), `line 7: scheme: algorithm "md5"`},
+		{"bad scheme", strings.Replace(usable, "sha256", "md4", 1), `line 7: scheme: algorithm "md4"`},
 		{"word of the scheme missing", strings.Replace(usable, "  signature: header X-Sig\n", "", 1), "line 5: scheme: no signature"},
 		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "line 11: tolerance without a timestamp"},
 		{"negative duration", usable + "retries: {for: -1h}\n", `line 11: "-1h" is no duration`},

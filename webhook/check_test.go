@@ -24,7 +24,7 @@ func TestUnusableSchemes(t *testing.T) {
 		{"no type", func(s *Scheme) { s.Type = "" }, "hmac"},
 		{"unknown type", func(s *Scheme) { s.Type = "hmca" }, `"hmca"`},
 		{"no algorithm", func(s *Scheme) { s.Algorithm = "" }, "write sha1, sha256"},
-		{"md5", func(s *Scheme) { s.Algorithm = "md5" }, `"md5"`},
+		{"md4", func(s *Scheme) { s.Algorithm = "md4" }, `"md4"`},
 		{"unknown key form", func(s *Scheme) { s.Key = "pem" }, `key "pem"`},
 		{"key after nothing", func(s *Scheme) { s.Key = "text after " }, `key "text after "`},
 		{"no encoding", func(s *Scheme) { s.Encoding = "" }, "write hex"},

@@ -148,7 +148,7 @@ func (s Scheme) compile() (*scheme, error) {
 		return nil, &SchemeError{"signed", fmt.Errorf("%w: signed has {secret} in a digest, where it must be, and in an hmac alone", ErrScheme)}
 	}
 	c.everyElement = s.Type == TypeToken && c.signature.isOfElements()
-	c.strictBody = c.everyElement || (c.signed.uses(segmentJSON) || c.signed.uses(segmentJSONPHP) || c.repeats()) && !c.signed.uses(segmentBody)
+	c.strictBody = c.everyElement || (c.signed.uses(segmentJSON) || c.signed.uses(segmentJSONPHP) || c.signed.uses(segmentAmount) || c.repeats()) && !c.signed.uses(segmentBody)
 	if err := c.consistent(); err != nil {
 		return nil, err
 	}

@@ -120,6 +120,10 @@ func (c *scheme) covers(p Place) bool {
 			return p.kind == inForm && slices.Equal(p.names, []string{s.text})
 		case segmentMultipart:
 			return p.kind == inMultipart && slices.Equal(p.names, []string{s.text})
+		case segmentFormPHP:
+			return p.kind == inForm && !slices.Contains(p.names, s.text)
+		case segmentAmount:
+			return p.kind == inBody && len(p.names) == 1 && strings.HasPrefix(s.text, p.names[0]+",")
 		case segmentFormSorted:
 			return p.kind == inForm
 		default:

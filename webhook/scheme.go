@@ -48,7 +48,8 @@ type Scheme struct {
 	// Authorization header.
 	Type string `json:"type,omitempty" yaml:"type"`
 
-	// The digest: sha1, sha256, sha384 or sha512, and md5 for the type digest.
+	// The digest: sha1, sha256, sha384 or sha512, and md5 for the types hmac and
+	// digest.
 	// Required, as a wrong guess would refuse everything. Empty for ed25519, token
 	// and basic, which have none. For a jwt, what its alg must be: HS256, RS256,
 	// PS256, ES256 or their longer forms, EdDSA, or several as "RS256|ES256". For a
@@ -87,20 +88,22 @@ type Scheme struct {
 	// {method}, {path}, {query}, {header:NAME}, {headers:LIST,NAME},
 	// {header_lines:FIELD>PATH,NAME}, {query:NAME},
 	// {json:PATH}, {form:NAME}, {multipart:NAME>PATH}, {form_sorted}, {json_sorted},
-	// {json_php:PATH} and {with:NAME}. {body} is the bytes as received; {timestamp} the
-	// text as received; {extra} that part of the
-	// signature's format, which must not hold the text behind it in signed;
-	// {headers:LIST,NAME} the header fields that the field LIST names, as
+	// {json_php:PATH}, {amount:PATH,CURRENCYPATH}, {form_php:SIGNATURE} and
+	// {with:NAME}. {body} is the bytes as received; {timestamp} the text as received;
+	// {extra} that part of the signature's format, which must not hold the text behind
+	// it in signed; {headers:LIST,NAME} the header fields that the field LIST names, as
 	// "name:value;name:value" in the order of their names, LIST and each NAME among
 	// them; {header_lines:FIELD>PATH,NAME} those that a member of the JSON in FIELD
 	// lists, each NAME among them, as lines "Name: value" in the order and spelling
 	// of the list; {form_sorted} each form field's name followed by its value, in the order
 	// of the names, then of the values, without repeats; {json_sorted} the body as
 	// JSON.stringify writes it, with the members of each object in the order of their
-	// names; {json_php:PATH} the JSON at PATH as PHP's json_encode writes it.
-	// {sha256:body},
-	// {sha256_base64:body}, {sha256_raw:body}, {md5_base64:body} and {crc32:body}
-	// are digests of the body, and of the URL with url in its place, in hex, base64,
+	// names; {json_php:PATH} the JSON at PATH as PHP's json_encode writes it;
+	// {amount:PATH,CURRENCYPATH} an amount in the body with as many decimals as its
+	// currency has; {form_php:SIGNATURE} the form's fields but SIGNATURE, in the order
+	// of their names, as PHP's serialize writes them. {sha256:body},
+	// {sha256_base64:body}, {sha256_raw:body}, {md5_base64:body} and {crc32:body} are
+	// digests of the body, and of the URL with url in its place, in hex, base64,
 	// bare bytes, base64 and decimal; {quoted:body} is the body as a JSON string.
 	// {secret}, which a digest must have, and an hmac may, is the secret. "{{" is a
 	// brace. Required. Empty for token and basic, which sign nothing.

@@ -88,7 +88,7 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 }
 
 // fulfil writes what the scheme requires besides, unless it is there already: a
-// list of header fields, an object to be signed, and what is to stand at a place. What the body repeats
+// list of header fields, an object or amount to be signed, and what is to stand at a place. What the body repeats
 // of the query is the id, if the query lacks it.
 func (s *Signer) fulfil(r *Request, id string) (err error) {
 	for _, segment := range s.scheme.signed {
@@ -96,8 +96,10 @@ func (s *Signer) fulfil(r *Request, id string) (err error) {
 		if segment.kind == segmentHeaderList && r.Header.Get(list) == "" {
 			r.Header.Set(list, strings.ToLower(segment.text))
 		}
-		if segment.kind == segmentJSONPHP && !gjson.GetBytes(r.Body, segment.text).Exists() {
-			if r.Body, err = insert(r.Body, strings.Split(segment.text, "."), "{}"); err != nil {
+		path, _, _ := strings.Cut(segment.text, ",")
+		value, needed := map[segmentKind]string{segmentJSONPHP: "{}", segmentAmount: "1"}[segment.kind]
+		if needed && !gjson.GetBytes(r.Body, path).Exists() {
+			if r.Body, err = insert(r.Body, strings.Split(path, "."), value); err != nil {
 				return err
 			}
 		}

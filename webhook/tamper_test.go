@@ -18,7 +18,7 @@ import (
 
 var signedComponent = regexp.MustCompile(`"([^"]+)"`)
 
-var signedField = regexp.MustCompile(`\{(json|form|multipart|query):([^}]+)\}`)
+var signedField = regexp.MustCompile(`\{(json|form|multipart|query|amount):([^,}]+)[,}]`)
 
 // tampered returns copies of a delivery, each changed in one way that the
 // signature covers: by a byte of a body that is signed whole, or by a field.
@@ -34,9 +34,12 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		r.Body = append(r.Body, '\n')
 		changed["line feed added"] = r
 	}
-	if strings.Contains(p.Scheme.Signed, "{form_sorted}") {
+	if strings.Contains(p.Scheme.Signed, "{form_") {
 		fields, _ := url.ParseQuery(v.Body)
 		for name := range fields {
+			if "form "+name == p.Scheme.Signature {
+				continue
+			}
 			r := request(v)
 			replace(r, "form "+name, longer)
 			changed["form field "+name+" changed"] = r
@@ -76,9 +79,16 @@ func tampered(p *catalog.Provider, v catalog.Vector) map[string]*webhook.Request
 		maps.Copy(changed, tamperedMessages(v))
 	}
 	for _, field := range signedField.FindAllStringSubmatch(p.Scheme.Signed, -1) {
-		place := strings.Replace(field[1], "json", "body", 1) + " " + field[2]
+		kind, change := field[1], longer
+		switch kind {
+		case "json":
+			kind = "body"
+		case "amount":
+			kind, change = "body", more
+		}
+		place := kind + " " + field[2]
 		r := request(v)
-		if replace(r, place, longer) {
+		if replace(r, place, change) {
 			changed[place+" changed"] = r
 		}
 	}
@@ -238,6 +248,14 @@ func longer(value string) string {
 		return text + `0"`
 	}
 	return value + "0"
+}
+
+// more makes a larger number; with a zero behind it, an amount can be the same.
+func more(value string) string {
+	if text, quoted := strings.CutPrefix(value, `"`); quoted {
+		return `"9` + text
+	}
+	return "9" + value
 }
 
 // emptied takes the value away, but for the quotes around it.

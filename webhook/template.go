@@ -2,9 +2,7 @@ package webhook
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -23,8 +21,10 @@ const (
 	segmentPath
 	segmentQuery
 	segmentFormSorted
+	segmentFormPHP
 	segmentJSONSorted
 	segmentJSONPHP
+	segmentAmount
 	segmentHeader
 	segmentHeaderList
 	segmentHeaderLines
@@ -62,7 +62,7 @@ type segment struct {
 // inBody reports whether the segment is some of the body.
 func (s segment) inBody() bool {
 	switch s.kind {
-	case segmentBody, segmentJSON, segmentForm, segmentMultipart, segmentFormSorted, segmentJSONSorted, segmentJSONPHP:
+	case segmentBody, segmentJSON, segmentForm, segmentMultipart, segmentFormSorted, segmentFormPHP, segmentJSONSorted, segmentJSONPHP, segmentAmount:
 		return true
 	default:
 		return s.of == segmentBody
@@ -144,6 +144,10 @@ func parseSegment(name string) (segment, error) {
 			}
 		case "form":
 			return segment{kind: segmentForm, text: argument}, nil
+		case "form_php":
+			return segment{kind: segmentFormPHP, text: argument}, nil
+		case "amount":
+			return parseAmount(argument)
 		case "query":
 			return segment{kind: segmentQueryField, text: argument}, nil
 		case "json", "json_php":
@@ -169,7 +173,7 @@ func parseSegment(name string) (segment, error) {
 			}
 		}
 	}
-	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {json_sorted}, {header:NAME}, {headers:LIST,NAME}, {header_lines:FIELD>PATH,NAME}, {query:NAME}, {json:PATH}, {json_php:PATH}, {form:NAME}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
+	return segment{}, fmt.Errorf("%w: signed has {%s}: write {body}, {timestamp}, {id}, {extra}, {secret}, {url}, {method}, {path}, {query}, {form_sorted}, {json_sorted}, {header:NAME}, {headers:LIST,NAME}, {header_lines:FIELD>PATH,NAME}, {query:NAME}, {json:PATH}, {json_php:PATH}, {amount:PATH,CURRENCYPATH}, {form:NAME}, {form_php:SIGNATURE}, {multipart:NAME>PATH}, {with:NAME}, or sha256, sha256_base64, sha256_raw, md5_base64, crc32 or quoted of body or url, as {sha256:body}", ErrScheme, name)
 }
 
 // fill puts an endpoint's parameters in the place of {with:NAME}.
@@ -273,6 +277,16 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 				return fmt.Errorf("%w: query parameter %s: %w", ErrSignatureMalformed, s.text, err)
 			}
 			to.writeString(value)
+		case segmentAmount:
+			text, err := t.amount(r.Body, s.text)
+			if err != nil {
+				return err
+			}
+			to.writeString(text)
+		case segmentFormPHP:
+			if err := writeFormPHP(to, r.Body, s.text); err != nil {
+				return err
+			}
 		case segmentFormSorted:
 			if err := writeForm(to, r.Body); err != nil {
 				return err
@@ -283,24 +297,6 @@ func (t template) writeTo(to sink, r *Request, f signedFields) error {
 				of = []byte(r.URL)
 			}
 			to.writeString(digestText(s.text, of))
-		}
-	}
-	return nil
-}
-
-// writeForm writes each name with each of its values, sorted and without
-// repeats: so do Twilio's libraries.
-func writeForm(to sink, body []byte) error {
-	fields, err := url.ParseQuery(string(body))
-	if err != nil {
-		return fmt.Errorf("%w: the body is not a form", ErrSignatureMalformed)
-	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		values := fields[name]
-		slices.Sort(values)
-		for _, value := range slices.Compact(values) {
-			to.writeString(name)
-			to.writeString(value)
 		}
 	}
 	return nil

@@ -23,9 +23,9 @@ function ed25519(provider, write, signed) {
 
 function rsa(write, options = {}) {
   const shown = write(createPublicKey(rsaKey));
-  return ({ secret, body }) => {
+  return ({ secret, body }, algorithm = "sha256") => {
     expect(secret, shown);
-    return sign("sha256", Buffer.from(body), { key: rsaKey, ...options });
+    return sign(algorithm, Buffer.from(body), { key: rsaKey, ...options });
   };
 }
 
@@ -101,6 +101,13 @@ const turnkey = ed25519(
 
 const coinbase = rsa((key) => key.export({ format: "pem", type: "spki" }));
 
+// PHP's serialize of the other fields, of which the sample has text alone.
+const paddle = rsa((key) => key.export({ format: "pem", type: "spki" }));
+const serialized = (fields) => {
+  const text = (value) => `s:${Buffer.byteLength(value)}:"${value}";`;
+  return `a:${fields.length}:{${fields.map(([name, value]) => text(name) + text(value)).join("")}}`;
+};
+
 // A salt is drawn anew for each signature; none at all makes the vector one that
 // can be computed again.
 const contentstack = rsa((key) => key.export({ format: "pem", type: "pkcs1" }), {
@@ -141,6 +148,11 @@ export default {
     },
   }),
   tokenio: (delivery) => ({ header: { "Token-Signature": tokenio(delivery).toString("base64url") } }),
+  "paddle-classic": ({ secret, body }) => {
+    const fields = [...new URLSearchParams(body)].filter(([name]) => name !== "p_signature").sort();
+    const signature = paddle({ secret, body: serialized(fields) }, "sha1").toString("base64");
+    return { body: new URLSearchParams([...fields, ["p_signature", signature]]).toString() };
+  },
   "coinbase-wallet": (delivery) => ({ header: { "CB-Signature": coinbase(delivery).toString("base64") } }),
   contentstack: (delivery) => ({
     header: { "X-Contentstack-Request-Signature": `v1=${contentstack(delivery).toString("base64")}` },

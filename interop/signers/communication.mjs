@@ -45,6 +45,7 @@ const urlAndForm = (field) => (d) => {
 const meta = body("X-Hub-Signature-256", "sha256", "hex", "sha256=");
 
 export default {
+  patreon: ({ secret, body }) => ({ header: { "X-Patreon-Signature": hmac("md5", secret, body, "hex") } }),
   "dropbox-sign"({ secret, body }) {
     const { event_time, event_type } = JSON.parse(body.match(/\{.*\}/)[0]).event;
     return { body: body.replace(/(?<="event_hash":")[0-9a-f]*/, hmac("sha256", secret, event_time + event_type, "hex")) };

@@ -77,6 +77,9 @@ export default {
     },
   }),
 
+  gong: ({ body, url }) => ({
+    header: { Authorization: rs256({ webhook_url: url, body_sha256: digest("sha256", body, "hex"), exp: 1767225900 }) },
+  }),
   netlify: ({ secret, body }) => ({
     header: { "X-Webhook-Signature": hs256(secret, { iss: "netlify", sha256: digest("sha256", body, "hex") }) },
   }),

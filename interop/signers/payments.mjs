@@ -148,6 +148,14 @@ export default {
     const at = seconds(d.time);
     return { header: { "Request-Timestamp": at, "Synctera-Signature": hmac("sha256", d.secret, `${at}.${d.body}`, "hex") } };
   },
+  tap: (d) => {
+    const charge = JSON.parse(d.body);
+    const message =
+      `x_id${charge.id}x_amount${Number(charge.amount).toFixed(charge.currency === "KWD" ? 3 : 2)}x_currency${charge.currency}` +
+      `x_gateway_reference${charge.reference.gateway}x_payment_reference${charge.reference.payment}` +
+      `x_status${charge.status}x_created${charge.transaction.created}`;
+    return { header: { hashstring: hmac("sha256", d.secret, message, "hex") } };
+  },
   tebex: (d) => ({ header: { "X-Signature": hmac("sha256", d.secret, digest("sha256", d.body, "hex"), "hex") } }),
   treezor({ secret, body }) {
     // As PHP's json_encode does by default.
