@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,6 +90,17 @@ func (d *directive) size(to *int64, example string) error {
 		return d.Errf("%q is no size above zero: write it like %s", text, example)
 	}
 	*to = int64(parsed)
+	return nil
+}
+
+func (d *directive) positive(to *int, example string) error {
+	text, err := d.argument(example)
+	if err != nil {
+		return err
+	}
+	if *to, err = strconv.Atoi(strings.ReplaceAll(text, "_", "")); err != nil || *to < 1 {
+		return d.Errf("%q is no number above zero: write it like %s", text, example)
+	}
 	return nil
 }
 

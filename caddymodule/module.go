@@ -25,6 +25,7 @@ func init() {
 	caddy.RegisterModule(&VerifyWebhook{})
 	caddy.RegisterModule(&App{})
 	caddy.RegisterModule(AdminAPI{})
+	caddy.RegisterModule(&Transport{})
 }
 
 // VerifyWebhook lets only genuine webhook deliveries pass to the handlers
