@@ -48,7 +48,7 @@ function pem(privateKey) {
 
 // SDKs that verify by a public key cannot sign; this is the sender's part.
 export function signWith(algorithm, key, text, encoding) {
-  return sign(algorithm, text, key).toString(encoding);
+  return sign(algorithm, Buffer.from(text), key).toString(encoding);
 }
 
 // A JWT; the SDKs that verify them do not make those of another time.

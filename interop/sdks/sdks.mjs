@@ -11,7 +11,8 @@
 //
 //   verify(delivery)        false or an exception is a refusal; header names are lower-case
 //   sign(task)              the SDK's signature for a delivery: { url, header, body } that replace its own
-//   keys()                  { secret, key } where what verifies is not what signs
+//   keys()                  { secret, key } where what verifies is not what signs; the
+//                           secret of one that publishes its keys is what it publishes
 //   secrets                 two secrets, where the SDK is particular about them
 //   url, header, with       what a delivery needs beyond the usual; url may be made of the note
 //   body(note, task)        the body, where the SDK wants more of it than JSON
@@ -22,8 +23,9 @@ import { createInterface } from "node:readline";
 import commerce from "./commerce.mjs";
 import communication from "./communication.mjs";
 import platforms from "./platforms.mjs";
+import published from "./published.mjs";
 
-const providers = { ...commerce, ...communication, ...platforms };
+const providers = { ...commerce, ...communication, ...platforms, ...published };
 
 const actions = {
   list: () => ({

@@ -7,6 +7,7 @@ package sdks
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -137,11 +139,19 @@ func newLab(t *testing.T, n *node, p provider, file *catalog.Provider) *lab {
 		}
 		l.own, l.other = keys{Secret: secrets[0]}, keys{Secret: secrets[1]}
 	}
-	var err error
-	l.verifier, err = webhook.NewVerifier(file.Scheme, []webhook.Secret{l.secret(t, l.own)}, file.MaxAge(), p.With)
+	var secrets []webhook.Secret
+	facts, err := file.Scheme.Facts()
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !facts.FetchesKeys {
+		secrets = append(secrets, l.secret(t, l.own))
+	}
+	l.verifier, err = webhook.NewVerifier(file.Scheme, secrets, file.MaxAge(), p.With)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.verifier.FetchFrom(source{keyfetch.New(published(l.own.Secret), nil)})
 	return l
 }
 
@@ -281,6 +291,13 @@ func (p place) replace(t *testing.T, r *webhook.Request, change func(string) str
 				r.Header.Set(name, changed(value))
 			}
 		}
+	case "header_json":
+		field, _, _ := strings.Cut(p.names[0], ">")
+		object, err := base64.StdEncoding.DecodeString(r.Header.Get(field))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(field, base64.StdEncoding.EncodeToString([]byte(changed(string(object)))))
 	case "query":
 		setURL(t, r, strings.TrimSuffix(r.URL, r.Query)+changed(r.Query))
 	default:
