@@ -74,9 +74,9 @@ type Scheme struct {
 	// "t={timestamp},v1={signature} ..." the whole set, with the same timestamp. Any
 	// signature may match. {extra} is a part that says something else, such as a
 	// nonce. The signature of a token or a jws is all of it; at
-	// "body items.#.token", each element must have a token. Empty for basic. For an http-message-signature "header
-	// Signature" alone, any of whose labels may match, or "header Signature
-	// sig1={signature}" for the one with that label.
+	// "body items.#.token", each element must have a token. Empty for basic. For an
+	// http-message-signature "header Signature" alone, any of whose labels may match,
+	// or "header Signature sig1={signature}" for the one with that label.
 	Signature string `json:"signature,omitempty" yaml:"signature"`
 
 	// How the signature's bytes are written: hex, base64 or base64url, padded or
@@ -157,8 +157,8 @@ type Scheme struct {
 	Keys string `json:"keys,omitempty" yaml:"keys"`
 
 	// Where a delivery names the key's id: a place as above. A jwt, a jws and an
-	// http-message-signature have it inside, so that it is empty for them. Default: every published key
-	// may be the one.
+	// http-message-signature have it inside, so that it is empty for them. Default:
+	// every published key may be the one.
 	KeyID string `json:"key_id,omitempty" yaml:"key_id"`
 
 	// The path of the key, or of the keys, in a JSON answer, such as data.publicKey:
