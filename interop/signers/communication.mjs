@@ -45,6 +45,10 @@ const urlAndForm = (field) => (d) => {
 const meta = body("X-Hub-Signature-256", "sha256", "hex", "sha256=");
 
 export default {
+  courier({ secret, body, time }) {
+    const signature = hmac("sha256", secret, `${milliseconds(time)}.${body}`, "hex");
+    return { header: { "Courier-Signature": `t=${milliseconds(time)},signature=${signature}` } };
+  },
   patreon: ({ secret, body }) => ({ header: { "X-Patreon-Signature": hmac("md5", secret, body, "hex") } }),
   "dropbox-sign"({ secret, body }) {
     const { event_time, event_type } = JSON.parse(body.match(/\{.*\}/)[0]).event;

@@ -77,6 +77,7 @@ export default {
     },
   }),
 
+  frontegg: ({ secret }) => ({ header: { "X-Webhook-Secret": hs256(secret, { exp: 1767225900 }) } }),
   gong: ({ body, url }) => ({
     header: { Authorization: rs256({ webhook_url: url, body_sha256: digest("sha256", body, "hex"), exp: 1767225900 }) },
   }),

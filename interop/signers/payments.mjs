@@ -64,6 +64,10 @@ export default {
   lithic: standardWebhooks(),
   marqeta: body("X-Marqeta-Signature", "sha1", "hex"),
   "modern-treasury": body("X-Signature", "sha256", "hex"),
+  mercury({ secret, body, time }) {
+    const signature = hmac("sha256", Buffer.from(secret, "base64"), `${seconds(time)}.${body}`, "hex");
+    return { header: { "Mercury-Signature": `t=${seconds(time)},v1=${signature}` } };
+  },
   mercadopago({ secret, url, time, header }) {
     const manifest = `id:${new URL(url).searchParams.get("data.id")};request-id:${header["X-Request-Id"]};ts:${seconds(time)};`;
     return { header: { "X-Signature": `ts=${seconds(time)},v1=${hmac("sha256", secret, manifest, "hex")}` } };
