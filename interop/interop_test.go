@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/interop/internal/nodejs"
 )
 
 // lab is what the tests share.
@@ -19,11 +21,12 @@ type lab struct {
 	hookpass    binary
 	gate        *gatekeeper
 	application *recorder
-	sdks        *node
+	sdks        *nodejs.Script
 }
 
 func TestInterop(t *testing.T) {
-	l := &lab{hookpass: build(t), sdks: startSDKs(t), application: newRecorder(t)}
+	nodejs.Install(t)
+	l := &lab{hookpass: build(t), sdks: nodejs.Start(t, "sdk.mjs"), application: newRecorder(t)}
 	l.gate = startGate(t, l.hookpass, l.application.URL)
 
 	t.Run("what an SDK signs reaches the application as it is", l.testSigned)

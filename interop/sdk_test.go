@@ -1,12 +1,8 @@
 package interop
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +72,7 @@ func (l *lab) sign(t *testing.T, s sdk, secret, body string, at time.Time) deliv
 	id := newID()
 	body = strings.Replace(body, "{", fmt.Sprintf(`{"id":%[1]q,"delivery_id":%[1]q,"type":%[2]q,"event":%[2]q,`, id, event), 1)
 	var answer answer
-	l.sdks.ask(t, task{SDK: s.name, Action: "sign", Secret: secret, Body: body, ID: id, Event: event, Timestamp: at.Unix()}, &answer)
+	l.sdks.Ask(t, task{SDK: s.name, Action: "sign", Secret: secret, Body: body, ID: id, Event: event, Timestamp: at.Unix()}, &answer)
 	if answer.Error != "" {
 		t.Fatal(answer.Error)
 	}
@@ -108,7 +104,7 @@ func (l *lab) verify(t *testing.T, s sdk, d delivery) (refusal string) {
 		header[strings.ToLower(name)] = d.header.Get(name)
 	}
 	var answer answer
-	l.sdks.ask(t, task{SDK: s.name, Action: "verify", Secret: s.secret, Body: string(d.body), Header: header}, &answer)
+	l.sdks.Ask(t, task{SDK: s.name, Action: "verify", Secret: s.secret, Body: string(d.body), Header: header}, &answer)
 	return answer.Error
 }
 
@@ -128,65 +124,4 @@ type task struct {
 type answer struct {
 	Header map[string]string `json:"header"`
 	Error  string            `json:"error"`
-}
-
-// node is the process of a script that answers each line with a line.
-type node struct {
-	script  string
-	input   io.Writer
-	answers *json.Decoder
-}
-
-// startSDKs starts node, and before that installs what package-lock.json pins
-// unless that is installed.
-func startSDKs(t *testing.T) *node {
-	t.Helper()
-	const install = "npm ci --prefix interop"
-	pinned, err := os.Stat("package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// npm writes this file last.
-	installed, err := os.Stat("node_modules/.package-lock.json")
-	if err != nil || installed.ModTime().Before(pinned.ModTime()) {
-		t.Logf("the SDKs are not installed, or not these, running %q", install)
-		if output, err := exec.CommandContext(t.Context(), "npm", "ci").CombinedOutput(); err != nil {
-			t.Fatalf("the SDKs are not installed: run %q, which needs Node 20 or later: %v\n%s", install, err, output)
-		}
-	}
-	return startNode(t, "sdk.mjs")
-}
-
-func startNode(t *testing.T, script string) *node {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), "node", script)
-	command.Stderr = os.Stderr
-	input, err := command.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = command.Wait() }) // ended by the test's context
-	return &node{script, input, json.NewDecoder(output)}
-}
-
-// ask sends one task, and reads the answer into what answer points to.
-func (n *node) ask(t *testing.T, task, answer any) {
-	t.Helper()
-	line, err := json.Marshal(task)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := n.input.Write(append(line, '\n')); err != nil {
-		t.Fatal(err)
-	}
-	if err := n.answers.Decode(answer); err != nil {
-		t.Fatalf("%s: %v", n.script, err)
-	}
 }

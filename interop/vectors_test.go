@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/interop/internal/nodejs"
 )
 
 // bySigners is the source of the vectors that vectors.mjs can compute.
@@ -42,7 +43,7 @@ type signed struct {
 func TestComputedVectors(t *testing.T) {
 	watch(t, ".")
 	watch(t, "../catalog")
-	signers := startNode(t, "vectors.mjs")
+	signers := nodejs.Start(t, "vectors.mjs")
 	for _, id := range catalog.IDs() {
 		p, err := catalog.Lookup(id)
 		if err != nil {
@@ -56,7 +57,7 @@ func TestComputedVectors(t *testing.T) {
 	}
 }
 
-func testComputed(t *testing.T, signers *node, p *catalog.Provider, v catalog.Vector) {
+func testComputed(t *testing.T, signers *nodejs.Script, p *catalog.Provider, v catalog.Vector) {
 	task := signing{
 		Provider: p.ID, Secret: v.Secret, Keys: v.Keys, With: v.With, Body: v.Body, URL: v.URL, Method: v.Method,
 		ID: v.DeliveryID, Event: v.Event, Header: unsigned(p, v),
@@ -65,7 +66,7 @@ func testComputed(t *testing.T, signers *node, p *catalog.Provider, v catalog.Ve
 		task.Time = &v.Time
 	}
 	var got signed
-	signers.ask(t, task, &got)
+	signers.Ask(t, task, &got)
 	if got.Error != "" {
 		t.Fatal(got.Error)
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/interop/internal/nodejs"
 	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
 )
@@ -30,11 +31,12 @@ var update = flag.Bool("update", false, "write the list of the providers that ar
 const proven = "proven.txt"
 
 func TestSDKs(t *testing.T) {
-	n := startNode(t)
+	nodejs.Install(t)
+	n := nodejs.Start(t, "sdks.mjs")
 	var list struct {
 		Providers []provider `json:"providers"`
 	}
-	n.ask(t, task{Action: "list"}, &list)
+	n.Ask(t, task{Action: "list"}, &list)
 	slices.SortFunc(list.Providers, func(a, b provider) int { return strings.Compare(a.ID, b.ID) })
 	var ids strings.Builder
 	judged := 0
@@ -69,7 +71,7 @@ var notes = map[string]string{
 	"markup":            `note <a href="/?a=1&b=2">50 % + 5</a> \ 'quoted'`,
 }
 
-func testSDK(t *testing.T, n *node, p provider) {
+func testSDK(t *testing.T, n *nodejs.Script, p provider) {
 	file, err := catalog.Lookup(p.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +120,7 @@ func testSDK(t *testing.T, n *node, p provider) {
 
 // lab is where hookpass and an SDK look at the same deliveries.
 type lab struct {
-	node       *node
+	node       *nodejs.Script
 	provider   provider
 	file       *catalog.Provider
 	signature  place
@@ -126,12 +128,12 @@ type lab struct {
 	verifier   *webhook.Verifier
 }
 
-func newLab(t *testing.T, n *node, p provider, file *catalog.Provider) *lab {
+func newLab(t *testing.T, n *nodejs.Script, p provider, file *catalog.Provider) *lab {
 	t.Helper()
 	l := &lab{node: n, provider: p, file: file, signature: placeOf(cmp.Or(file.Scheme.Signature, "header Authorization"))}
 	if p.Keys {
-		n.ask(t, task{Action: "keys", Provider: p.ID}, &l.own)
-		n.ask(t, task{Action: "keys", Provider: p.ID}, &l.other)
+		n.Ask(t, task{Action: "keys", Provider: p.ID}, &l.own)
+		n.Ask(t, task{Action: "keys", Provider: p.ID}, &l.other)
 	} else {
 		secrets := p.Secrets
 		if len(secrets) == 0 {
@@ -197,7 +199,7 @@ func (l *lab) made(t *testing.T, task task) *webhook.Request {
 	t.Helper()
 	task.Action, task.Provider, task.ID, task.Event, task.Time = "deliver", l.provider.ID, id, event, task.Time.UTC()
 	var answer answer
-	l.node.ask(t, task, &answer)
+	l.node.Ask(t, task, &answer)
 	if answer.Refusal != "" {
 		t.Fatal(answer.Refusal)
 	}
@@ -242,7 +244,7 @@ func (l *lab) ask(t *testing.T, r *webhook.Request) (refusal string, crash bool)
 		header[strings.ToLower(name)] = r.Header.Get(name)
 	}
 	var answer answer
-	l.node.ask(t, task{Action: "verify", Provider: l.provider.ID, keys: l.own, Method: r.Method, URL: r.URL, Header: header, Body: string(r.Body)}, &answer)
+	l.node.Ask(t, task{Action: "verify", Provider: l.provider.ID, keys: l.own, Method: r.Method, URL: r.URL, Header: header, Body: string(r.Body)}, &answer)
 	return answer.Refusal, answer.Crash
 }
 
