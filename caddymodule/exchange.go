@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/dedup"
 	"github.com/hookpass/hookpass/delivery"
 	"github.com/hookpass/hookpass/webhook"
@@ -193,8 +195,12 @@ func (x *exchange) busy() error {
 // see, with what the provider wants to read, if it does.
 func (x *exchange) answer(verdict delivery.Verdict, text string) error {
 	return x.withhold(verdict, "", func() error {
-		if received := x.h.settings.received; received != "" {
-			return x.write(&webhook.Reply{Status: http.StatusOK, Header: map[string]string{"Content-Type": "text/plain; charset=utf-8"}, Body: received})
+		if received := x.h.settings.received; received != (catalog.Received{}) {
+			reply := &webhook.Reply{Status: cmp.Or(received.Status, http.StatusOK), Body: received.Text}
+			if reply.Body != "" {
+				reply.Header = map[string]string{"Content-Type": "text/plain; charset=utf-8"}
+			}
+			return x.write(reply)
 		}
 		return x.writeJSON(http.StatusOK, text)
 	})

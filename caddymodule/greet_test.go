@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,7 +29,7 @@ func (g *gate) question(method, target, body string, header ...string) answer {
 func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
 	app := newApplication(t)
 	site := ""
-	for _, endpoint := range []string{"facebook-messenger {\n with verify_token expected\n", "mandrill {\n public_url https://h.example\n", "woocommerce {\n", "dropbox {\n", "websub {\n with topic https://t.example\n", "microsoft-graph {\n"} {
+	for _, endpoint := range []string{"facebook-messenger {\n with verify_token expected\n", "mandrill {\n public_url https://h.example\n", "woocommerce {\n", "dropbox {\n", "microsoft-graph {\n", "braintree {\n with public_key public\n", "daily {\n", "websub {\n with topic https://t.example\n", "microsoft-graph {\n"} {
 		provider, _, _ := strings.Cut(endpoint, " ")
 		site += "route /" + provider + " {\n verify_webhook " + endpoint + " secret " + testSecret + "\n }\n reverse_proxy APP\n}\n"
 	}
@@ -49,6 +51,14 @@ func TestUnsignedHandshakesAreAnsweredHere(t *testing.T) {
 		{name: "a question of who signs in the body", method: "POST", target: "/microsoft-graph?validationToken=a%3Ab", status: 200, says: "a:b"},
 		{name: "a forgery that wants to pass for such a question", method: "POST", target: "/microsoft-graph?validationToken=a", body: `{"value":[{"clientState":"guess"}]}`, status: 401, says: invalidBody},
 		{name: "a challenge", method: "GET", target: "/dropbox?challenge=abc", status: 200, says: "abc"},
+		{name: "a token to repeat", method: "POST", target: "/microsoft-graph?validationToken=Validation%3A+Testing+%3Cb%3E", status: 200, says: "Validation: Testing <b>"},
+		{name: "a delivery with a token to repeat", method: "POST", target: "/microsoft-graph?validationToken=x", body: `{"value":[{"clientState":"guess"}]}`, status: 401, says: invalidBody},
+		// printf hunter2-test-secret | openssl dgst -sha1, and with that as its key
+		// printf 0123456789abcdef0123 | openssl dgst -sha1 -mac HMAC
+		{name: "a challenge of hex", method: "GET", target: "/braintree?bt_challenge=0123456789abcdef0123", status: 200, says: "public|a41c4dc3eef6fe307a81c72aa61acc9754ac7040"},
+		{name: "a challenge that could be a payload", method: "GET", target: "/braintree?bt_challenge=PG5vdGlmaWNhdGlvbj48a2luZD4", status: 401, says: invalidBody},
+		{name: "a test before there is a secret", method: "POST", target: "/daily", body: `{"test":"test"}`, status: 200},
+		{name: "an event that is not signed", method: "POST", target: "/daily", body: `{"test":"tests"}`, status: 401, says: invalidBody},
 		{name: "the right topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://t.example&hub.challenge=c", status: 200, says: "c"},
 		{name: "another topic", method: "GET", target: "/websub?hub.mode=subscribe&hub.topic=https://u.example&hub.challenge=c", status: 404, says: invalidBody},
 	} {
@@ -152,4 +162,22 @@ func TestAnswerThatTheProviderMustRead(t *testing.T) {
 	if n := len(app.calls()); n != 1 {
 		t.Errorf("the application was called %d times", n)
 	}
+}
+
+func TestStatusThatTheProviderInsistsOn(t *testing.T) {
+	file, err := os.ReadFile("../catalog/providers/saltare.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	providers := t.TempDir()
+	if err := os.WriteFile(filepath.Join(providers, "acme.yaml"), append(file, "received: {status: 204}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	app := newApplication(t)
+	g := serve(t, app, saltareSite)
+	g.options = "providers " + providers
+	g.load(app, strings.Replace(saltareSite, "saltare", "acme", 1))
+	e := event{id: "once"}
+	g.send("/", e).wants(t, 200, "handled")
+	g.send("/", e).wants(t, 204, "")
 }

@@ -27,7 +27,7 @@ type settings struct {
 	handshakes   []webhook.Handshake
 	parameters   []string // the names that with must give
 	emptyRefusal bool
-	received     string // the body of an answer to a genuine delivery; empty: JSON
+	received     catalog.Received
 	proof        webhook.Proof
 	tolerance    time.Duration // 0: any age
 	events       patterns

@@ -57,9 +57,9 @@ type Provider struct {
 	// Whether the provider demands that a refusal has no body.
 	EmptyRefusal bool `yaml:"empty_refusal" json:"empty_refusal,omitempty"`
 
-	// What the provider must read in the answer to a delivery. Default: any body
-	// will do.
-	Received string `yaml:"received" json:"received,omitempty"`
+	// The answer that the provider takes for a delivery received. Default: 200 with
+	// any body will do.
+	Received Received `yaml:"received" json:"received,omitzero"`
 
 	// "off" where deliveries have no id and genuine ones may look alike, so that
 	// copies cannot be told from events. Default: copies are told by the id, or,
@@ -83,6 +83,13 @@ type Provider struct {
 
 	// Deliveries with known signatures.
 	Vectors []Vector `yaml:"vectors" json:"-"`
+}
+
+// Received is the answer to a delivery that a provider insists on. Zero values:
+// it does not.
+type Received struct {
+	Status int    `yaml:"status" json:"status,omitempty"`
+	Text   string `yaml:"text" json:"text,omitempty"`
 }
 
 // Retries is how a provider repeats a delivery that failed.
@@ -221,6 +228,9 @@ func (p *Provider) check() error {
 	}
 	if p.Tolerance != 0 && !facts.HasTimestamp {
 		return &fault{"tolerance", errors.New("tolerance without a timestamp in the scheme: remove it")}
+	}
+	if status := p.Received.Status; status != 0 && (status < 200 || status > 299) {
+		return &fault{"received", fmt.Errorf("received status %d: write one of success, such as 204", status)}
 	}
 	if p.Dedup != "" && (p.Dedup != "off" || facts.HasID) {
 		return errors.New(`dedup: write "off", and only where the scheme has no delivery_id`)

@@ -84,6 +84,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"word of the scheme missing", strings.Replace(usable, "  signature: header X-Sig\n", "", 1), "line 5: scheme: no signature"},
 		{"tolerance without a timestamp", usable + "tolerance: 5m\n", "line 11: tolerance without a timestamp"},
 		{"negative duration", usable + "retries: {for: -1h}\n", `line 11: "-1h" is no duration`},
+		{"answer that says no", usable + "received: {status: 404}\n", "line 11: received status 404"},
 		{"size without sense", usable + "max_body: big\n", `line 11: "big" is no size`},
 		{"dedup that is not off", usable + "dedup: content\n", "write \"off\""},
 		{"dedup off beside an id", strings.Replace(usable, "  encoding", "  delivery_id: header X-Id\n  encoding", 1) + "dedup: \"off\"\n", "no delivery_id"},
