@@ -20,8 +20,8 @@ import (
 
 // block is a fenced block of a Markdown file.
 type block struct {
-	language, text string
-	line           int
+	page, language, text string
+	line                 int
 }
 
 func blocks(t *testing.T, path string) []block {
@@ -36,7 +36,7 @@ func blocks(t *testing.T, path string) []block {
 		fence, isFence := strings.CutPrefix(line, "```")
 		switch {
 		case isFence && open == nil:
-			open = &block{language: fence, line: i + 1}
+			open = &block{page: path, language: fence, line: i + 1}
 		case isFence:
 			all = append(all, *open)
 			open = nil
@@ -48,10 +48,11 @@ func blocks(t *testing.T, path string) []block {
 }
 
 // Every command of the README is run, in its order, and prints what the README
-// says. The one that runs all tests is the one that runs this.
+// says. The one that runs all tests is the one that runs this. The page on
+// deduplication speaks of the same example while it runs.
 func TestREADME(t *testing.T) {
 	var output string
-	for _, b := range blocks(t, "README.md") {
+	for _, b := range append(blocks(t, "README.md"), blocks(t, "docs/deduplication.md")...) {
 		switch {
 		case b.language == "text":
 			wantLines(t, b, output)
@@ -70,7 +71,7 @@ func wantLines(t *testing.T, b block, output string) {
 	for line := range strings.Lines(b.text) {
 		_, after, found := strings.Cut(rest, strings.TrimSpace(line))
 		if !found {
-			t.Errorf("README.md:%d: no %q in\n%s", b.line, line, output)
+			t.Errorf("%s:%d: no %q in\n%s", b.page, b.line, line, output)
 			return
 		}
 		rest = after
@@ -81,7 +82,7 @@ func run(t *testing.T, b block) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b.text).CombinedOutput()
 	if err != nil {
-		t.Fatalf("README.md:%d: %v\n%s", b.line, err, out)
+		t.Fatalf("%s:%d: %v\n%s", b.page, b.line, err, out)
 	}
 	return string(out)
 }
@@ -176,7 +177,7 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), binary, "validate", "--config", path)
-			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e")
+			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
