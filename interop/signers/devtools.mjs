@@ -59,6 +59,7 @@ export default {
   clerk: svix,
   "gitlab-signing-token": standardWebhooks(),
   render: standardWebhooks(),
+  granola: standardWebhooks(),
   stytch: svix,
   svix,
 
@@ -95,6 +96,11 @@ export default {
   "convoy-advanced"({ secret, body, time }) {
     const signature = hmac("sha256", secret, seconds(time) + "," + body, "hex");
     return { header: { "X-Convoy-Signature": `t=${seconds(time)},v1=${signature}` } };
+  },
+
+  "contentstack-hmac"({ secret, body, time }) {
+    const signature = hmac("sha256", secret, seconds(time) + "." + body, "hex");
+    return { header: { "X-Contentstack-Hmac-Signature": `t=${seconds(time)},v1=${signature}` } };
   },
 
   frameio({ secret, body, time }) {
