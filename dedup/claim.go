@@ -23,6 +23,8 @@ type shard struct {
 	// pending holds the commits that the cache has not shown so far, and the
 	// graves of those that it may show still.
 	pending map[ID]commit
+	// most is how many there were in pending at a time, since it was made.
+	most int
 }
 
 func newTable() *table {
@@ -34,14 +36,34 @@ func newTable() *table {
 	return t
 }
 
-func (t *table) shard(id ID) *shard {
-	return &t[id[0]%shardCount]
+func (t *table) shard(id ID) *shard { return &t[id.shard()] }
+
+func (id ID) shard() int { return int(id[0] % shardCount) }
+
+// reserve makes room for so many commits, if there are none. It needs sh locked.
+func (sh *shard) reserve(n int) {
+	if len(sh.pending) == 0 {
+		sh.pending = make(map[ID]commit, n)
+	}
 }
 
-// commit returns the commit of the slot if it is pending. It needs sh locked.
-func (sh *shard) commit(e slot) (commit, bool) {
-	c, ok := sh.pending[e.id]
-	return c, ok && c.at == e.at && !c.isGrave()
+// has reports whether the commit is pending. It needs sh locked.
+func (sh *shard) has(e slot) bool { return sh.pending[e.id] == e.commit }
+
+// put makes a commit pending. It needs sh locked.
+func (sh *shard) put(e slot) {
+	sh.pending[e.id] = e.commit
+	sh.most = max(sh.most, len(sh.pending))
+}
+
+// remove ends what is pending of id. It needs sh locked.
+func (sh *shard) remove(id ID) {
+	delete(sh.pending, id)
+	// A map keeps its memory. After a flood, and the reading of a journal, that
+	// would be as much as the cache takes.
+	if len(sh.pending) == 0 && sh.most > batchSize {
+		sh.pending, sh.most = make(map[ID]commit), 0
+	}
 }
 
 // commit is a success: when it was, and how long it counts.
@@ -50,8 +72,6 @@ type commit struct{ at, window time.Duration }
 // grave stands for a commit that was forgotten while the cache may still show
 // it. Nothing is left of it at any time.
 func grave(at time.Duration) commit { return commit{at: at} }
-
-func (c commit) isGrave() bool { return c.window == 0 }
 
 // left returns how much of the window remains: nothing, if zero or less. A commit
 // may be stamped later than now, see Memory.stamp.
@@ -67,6 +87,7 @@ type claim struct {
 	window time.Duration
 
 	open    bool          // in flight: neither committed nor aborted
+	ending  bool          // committed or aborted, but not to the end yet
 	waiters int           // copies waiting; one that takes over takes the count over
 	ended   chan struct{} // closed when the claim ends; nil while nobody waits
 }

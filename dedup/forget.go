@@ -7,23 +7,34 @@ import (
 	"time"
 )
 
-// Forget implements Store.
+// Forget implements Store. Where there is a journal, the error may wrap ErrJournal.
 func (m *Memory) Forget(_ context.Context, id ID) (known bool, err error) {
-	m.forgetting.Lock()
-	defer m.forgetting.Unlock()
+	if m.closed() {
+		return false, ErrClosed
+	}
+	at, known := m.forgetUntil(id, math.MaxInt64)
+	if j := m.journal.Load(); known && j != nil {
+		err = j.forget(kindForget, id, at)
+	}
+	return known, err
+}
+
+// forgetUntil forgets what was committed under id until then, and returns when.
+func (m *Memory) forgetUntil(id ID, until time.Duration) (at time.Duration, known bool) {
 	sh := m.table.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if m.closed() {
-		return false, ErrClosed
+		return 0, false
 	}
-	at, known := m.last(sh, id)
-	if known {
+	at, known = m.last(sh, id)
+	if known = known && at <= until; known {
 		m.noteForgotten(at)
-		sh.pending[id] = grave(at)
-		m.settler.bury(slot{id, at})
+		e := slot{id, grave(at)}
+		sh.put(e)
+		m.settler.bury(e)
 	}
-	return known, nil
+	return at, known
 }
 
 // exhume removes a grave once the cache hides what it stands for.
@@ -31,28 +42,36 @@ func (m *Memory) exhume(e slot) {
 	sh := m.table.shard(e.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if c, ok := sh.pending[e.id]; ok && c == grave(e.at) {
-		delete(sh.pending, e.id)
+	if sh.has(e) {
+		sh.remove(e.id)
 	}
 }
 
 // ForgetEndpoint implements Store. It takes no time: what was committed before
-// is no longer recognised, and leaves the memory when its window is over.
+// is no longer recognised, and leaves the memory when its window is over. Where
+// there is a journal, the error may wrap ErrJournal.
 func (m *Memory) ForgetEndpoint(_ context.Context, endpoint string) error {
-	m.forgetting.Lock()
-	defer m.forgetting.Unlock()
 	if m.closed() {
 		return ErrClosed
 	}
+	id, until := endpointID(endpoint), m.stamp()
+	m.forgetEndpointUntil(id, until)
+	if j := m.journal.Load(); j != nil {
+		return j.forget(kindForgetEndpoint, id, until)
+	}
+	return nil
+}
+
+func (m *Memory) forgetEndpointUntil(endpoint ID, until time.Duration) {
+	m.forgetting.Lock()
+	defer m.forgetting.Unlock()
+	m.noteForgotten(until)
 	endpoints := map[ID]time.Duration{}
 	if known := m.endpoints.Load(); known != nil {
 		endpoints = maps.Clone(*known)
 	}
-	until := m.stamp()
-	m.noteForgotten(until)
-	endpoints[endpointID(endpoint)] = until
+	raise(endpoints, endpoint, until)
 	m.endpoints.Store(&endpoints)
-	return nil
 }
 
 // endpointID stands for the name, which may be of any length.
@@ -69,9 +88,14 @@ func (m *Memory) forgottenUntil(endpoint string) time.Duration {
 }
 
 // noteForgotten notes that commits until then may be forgotten: those to come
-// are later, however coarse the clock. It needs m.forgetting held.
+// are later, however coarse the clock.
 func (m *Memory) noteForgotten(until time.Duration) {
-	m.forgotten.Store(max(m.forgotten.Load(), int64(until)))
+	for {
+		latest := m.forgotten.Load()
+		if latest >= int64(until) || m.forgotten.CompareAndSwap(latest, int64(until)) {
+			return
+		}
+	}
 }
 
 // stamp returns the time for a commit: now, but later than all that is forgotten.

@@ -28,6 +28,11 @@ const (
 // between works the settler, in the background: what is asked of a Memory never
 // waits for the cache.
 type Memory struct {
+	// Warn is told what the operator should know, and why if there is a cause. It
+	// is called in goroutines of the Memory's own, too. Set it before anything
+	// else is done with the Memory. Nil: nobody is told.
+	Warn func(msg string, cause error)
+
 	epoch   time.Time // commits are dated by the time since then, which no clock change moves
 	table   *table
 	ring    *ring
@@ -38,9 +43,15 @@ type Memory struct {
 	forgotten  atomic.Int64                         // the time of the latest commit that Forget has met
 	endpoints  atomic.Pointer[map[ID]time.Duration] // what was committed until then is forgotten; nil: none
 
-	inFlight     atomic.Int64
-	waiters      atomic.Int64
-	evictedEarly atomic.Uint64
+	configuring sync.Mutex
+	journal     atomic.Pointer[journal]
+	reading     atomic.Pointer[chan struct{}] // closed when a journal has been read; nil: none is
+
+	inFlight      atomic.Int64
+	waiters       atomic.Int64
+	evictedEarly  atomic.Uint64
+	warnedEarly   atomic.Bool
+	journalErrors atomic.Uint64
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -89,6 +100,9 @@ func (m *Memory) now() time.Duration { return time.Since(m.epoch) }
 // Begin implements Store. At most 16 copies of a delivery wait, and 1024 copies
 // altogether.
 func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
+	if !m.upToDate(ctx) {
+		return Outcome{Kind: Busy}, nil
+	}
 	sh := m.table.shard(id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -191,14 +205,22 @@ func (m *Memory) leave(sh *shard, id ID) {
 }
 
 // end settles a claim, and remembers done, unless that has no window. The commit
-// is in the table and in the ring before any copy can look again; the way into
-// the cache is the settler's.
+// is in the journal, in the table and in the ring before any copy can look again:
+// to tell a sender of a duplicate and then lose the commit would be wrong. The
+// way into the cache is the settler's.
 func (m *Memory) end(c *claim, done commit) {
 	sh := m.table.shard(c.id)
 	sh.mu.Lock()
-	if !c.open {
+	if c.ending {
 		sh.mu.Unlock()
 		return
+	}
+	c.ending = true
+	journal, written := m.journal.Load(), false
+	if journal != nil && done.window > 0 {
+		sh.mu.Unlock() // a disk may be slow
+		written = journal.append(slot{c.id, done})
+		sh.mu.Lock()
 	}
 	c.open = false
 	if c.waiters == 0 {
@@ -206,8 +228,9 @@ func (m *Memory) end(c *claim, done commit) {
 	}
 	overfull := false
 	if done.window > 0 {
-		sh.pending[c.id] = done
-		overfull = m.ring.push(slot{c.id, done.at})
+		s := slot{c.id, done}
+		sh.put(s)
+		overfull = m.ring.push(s)
 		m.settler.signal()
 	}
 	if c.ended != nil {
@@ -216,6 +239,12 @@ func (m *Memory) end(c *claim, done commit) {
 	sh.mu.Unlock()
 
 	m.inFlight.Add(-1)
+	if done.window > 0 {
+		// Now that it is in the ring, it can be written from there.
+		if now := m.journal.Load(); now != nil && (now != journal || !written) {
+			now.missed(done.at)
+		}
+	}
 	if overfull {
 		m.trim()
 	}
@@ -231,17 +260,37 @@ func (m *Memory) trim() {
 func (m *Memory) evict(s slot) {
 	sh := m.table.shard(s.id)
 	sh.mu.Lock()
-	c, pending := sh.commit(s)
+	pending := sh.has(s)
 	if pending {
-		delete(sh.pending, s.id)
+		sh.remove(s.id)
 	}
 	sh.mu.Unlock()
 
 	switch {
 	case !pending:
 		m.settler.forget(s)
-	case c.left(m.now()) > 0:
-		m.evictedEarly.Add(1)
+	case s.left(m.now()) > 0:
+		m.countEarly(s)
+	}
+}
+
+// countEarly counts a commit that was forgotten before its window ended. The
+// first one is told of, with the capacity that would do if deliveries keep coming
+// as they did since.
+func (m *Memory) countEarly(s slot) {
+	m.evictedEarly.Add(1)
+	if m.warnedEarly.Swap(true) {
+		return
+	}
+	capacity, age := m.ring.limit(), max(m.now()-s.at, 1)
+	need := math.Ceil(float64(capacity) * float64(s.window) / float64(age))
+	m.warn(fmt.Sprintf("deliveries are forgotten %v after they were handled, as the capacity of %d is used up: "+
+		"to remember them for %v takes about %.0f", age.Round(time.Second), capacity, s.window, need), nil)
+}
+
+func (m *Memory) warn(msg string, cause error) {
+	if m.Warn != nil {
+		m.Warn(msg, cause)
 	}
 }
 
@@ -252,7 +301,9 @@ func (m *Memory) SetCapacity(n int) error {
 	if err := checkCapacity(n); err != nil {
 		return err
 	}
-	m.ring.resize(n)
+	if m.ring.resize(n) {
+		m.warnedEarly.Store(false)
+	}
 	m.trim()
 	return nil
 }
@@ -272,6 +323,11 @@ type Stats struct {
 	// delivery. Where EvictedEarly grows, it is the window that the capacity
 	// allows.
 	EffectiveWindow time.Duration
+	// Segments is the number of files of the journal, and JournalBytes their size.
+	Segments     int
+	JournalBytes int64
+	// JournalErrors counts what could not be read from a journal or written to it.
+	JournalErrors uint64
 }
 
 // Stats returns the current numbers. They are read one after the other, while
@@ -281,10 +337,15 @@ func (m *Memory) Stats() Stats {
 		InFlight:     int(m.inFlight.Load()),
 		Waiters:      int(m.waiters.Load()),
 		EvictedEarly: m.evictedEarly.Load(),
+
+		JournalErrors: m.journalErrors.Load(),
 	}
 	var oldest time.Duration
 	if s.Entries, oldest = m.ring.span(); s.Entries > 0 {
-		s.EffectiveWindow = m.now() - oldest
+		s.EffectiveWindow = max(m.now()-oldest, 0)
+	}
+	if j := m.journal.Load(); j != nil {
+		s.Segments, s.JournalBytes = j.size()
 	}
 	return s
 }
@@ -294,6 +355,11 @@ func (m *Memory) Close(ctx context.Context) error {
 	m.closeOnce.Do(func() {
 		close(m.closing)
 		m.closeErr = m.drain(ctx)
+		m.configuring.Lock()
+		defer m.configuring.Unlock()
+		if j := m.journal.Load(); j != nil {
+			j.close()
+		}
 		// From here on nobody reads the cache: a Begin that came before closing
 		// held its shard's lock, which drain has waited for.
 		m.settler.close()

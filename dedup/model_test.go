@@ -2,8 +2,10 @@ package dedup
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -50,10 +52,14 @@ type delivery struct {
 // forwarded is what became of a claim.
 type forwarded struct {
 	success bool
+	perhaps bool  // it is not known whether there was a success
 	ending  int64 // before the claim was ended
 	ended   int64 // after
 	at      time.Duration
+	by      *claim
 }
+
+func (f forwarded) mayHaveSucceeded() bool { return f.success || f.perhaps }
 
 // model runs one history.
 type model struct {
@@ -64,6 +70,9 @@ type model struct {
 	mu         sync.Mutex
 	deliveries []delivery
 	forgets    []forgotten
+
+	mortal *mortal // the store, if processes keep it that come and go
+	deaths map[*Memory]death
 }
 
 // forgotten is a Forget, or, without an id, a ForgetEndpoint.
@@ -78,6 +87,15 @@ func (f forgotten) covers(d delivery) bool { return f.id == d.id || f.endpoint =
 func (m *model) run(t *testing.T, seed uint64) {
 	m.start = time.Now()
 	var wg sync.WaitGroup
+	if m.mortal != nil {
+		ended := make(chan struct{})
+		dead := make(chan struct{})
+		go func() {
+			defer close(dead)
+			m.restart(ended, rand.New(rand.NewPCG(seed, modelWorkers)))
+		}()
+		defer func() { close(ended); <-dead; m.buryTheDead() }()
+	}
 	for w := range modelWorkers {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
@@ -108,10 +126,13 @@ func (m *model) forget(t *testing.T, rng *rand.Rand) {
 		f.id = nthID(rng.IntN(m.ids))
 		_, err = m.store.Forget(t.Context(), f.id)
 	}
-	if err != nil {
+	f.returned = m.seq.Add(1)
+	switch {
+	case m.mortal != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrJournal)):
+		f.returned = math.MaxInt64 // perhaps it never was
+	case err != nil:
 		t.Errorf("Forget: %v", err)
 	}
-	f.returned = m.seq.Add(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forgets = append(m.forgets, f)
@@ -138,7 +159,10 @@ func (m *model) deliver(t *testing.T, rng *rand.Rand) {
 	d.called, d.from = m.seq.Add(1), time.Since(m.start)
 	out, err := m.store.Begin(ctx, d.id, d.Options)
 	d.returned, d.to = m.seq.Add(1), time.Since(m.start)
-	if err != nil {
+	switch {
+	case m.mortal != nil && errors.Is(err, ErrClosed):
+		return // the connection is refused
+	case err != nil:
 		t.Errorf("Begin: %v", err)
 		return
 	}
@@ -154,6 +178,7 @@ func (m *model) deliver(t *testing.T, rng *rand.Rand) {
 // forward plays the proxy and the application behind it.
 func (m *model) forward(d *delivery, rng *rand.Rand) {
 	f := &d.forward
+	f.by, _ = d.outcome.Claim.(*claim)
 	defer func() { f.ended = m.seq.Add(1) }()
 	defer func() { _ = recover() }()
 	defer d.outcome.Claim.Abort()
@@ -198,7 +223,7 @@ func (m *model) check(capacity int) (broken []string) {
 	var commits []delivery
 	for _, d := range history {
 		byID[d.id] = append(byID[d.id], d)
-		if d.forward.success {
+		if d.forward.mayHaveSucceeded() {
 			commits = append(commits, d)
 		}
 	}
@@ -232,8 +257,8 @@ func (m *model) check(capacity int) (broken []string) {
 			switch d.outcome.Kind {
 			case Duplicate:
 				if !slices.ContainsFunc(forwards, func(f delivery) bool {
-					return f.forward.success && f.forward.ending < d.returned && !m.mustForget(f, d) &&
-						(f.forward.at-d.at).Abs() < time.Millisecond && d.to-d.at < d.Window
+					return f.forward.mayHaveSucceeded() && f.forward.ending < d.returned && !m.mustForget(f, d) &&
+						(f.forward.at-d.at).Abs() < time.Millisecond && d.to-d.at < d.Window && d.to-d.at <= f.Window
 				}) {
 					report("I3", d, "no success at %v", d.at)
 				}

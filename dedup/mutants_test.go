@@ -108,22 +108,29 @@ var mutants = []struct {
 func TestModelFindsEveryMutant(t *testing.T) {
 	for _, mutant := range mutants {
 		t.Run(mutant.name, func(t *testing.T) {
-			for seed := range uint64(*seeds) {
-				var broken []string
-				synctest.Test(t, func(t *testing.T) {
-					store := mutant.store(t, mutant.capacity, rand.New(rand.NewPCG(seed, 1<<32)))
-					model := &model{store: store, ids: 16}
-					model.run(t, seed)
-					broken = model.check(mutant.capacity)
-				})
-				if len(broken) > 0 {
-					t.Logf("found by seed %d: %s", seed, broken[0])
-					return
-				}
-			}
-			t.Errorf("%d seeds do not notice", *seeds)
+			modelFinds(t, mutant.capacity, func(t *testing.T, rng *rand.Rand) Store {
+				return mutant.store(t, mutant.capacity, rng)
+			})
 		})
 	}
+}
+
+// modelFinds checks that one of the seeds finds a store out.
+func modelFinds(t *testing.T, capacity int, open func(t *testing.T, rng *rand.Rand) Store) {
+	for seed := range uint64(*seeds) {
+		var broken []string
+		synctest.Test(t, func(t *testing.T) {
+			model := &model{store: open(t, rand.New(rand.NewPCG(seed, 1<<32))), ids: 16}
+			model.mortal, _ = model.store.(*mortal)
+			model.run(t, seed)
+			broken = model.check(capacity)
+		})
+		if len(broken) > 0 {
+			t.Logf("found by seed %d: %s", seed, broken[0])
+			return
+		}
+	}
+	t.Errorf("%d seeds do not notice", *seeds)
 }
 
 type beginFunc func(context.Context, ID, Options) (Outcome, error)
@@ -143,7 +150,7 @@ func (w withoutGraves) Forget(_ context.Context, id ID) (bool, error) {
 	at, known := w.last(sh, id)
 	delete(sh.pending, id)
 	sh.mu.Unlock()
-	w.settler.forget(slot{id, at})
+	w.settler.forget(slot{id, commit{at: at}})
 	return known, nil
 }
 
@@ -290,10 +297,14 @@ func (b *byID) push(id ID) {
 	b.ring = b.ring[1:]
 	sh := b.table.shard(oldest)
 	sh.mu.Lock()
+	c, pending := sh.pending[oldest]
 	at, ok := b.remembered(sh, oldest, Options{Window: modelLongest})
 	sh.mu.Unlock()
-	if ok {
-		b.evict(slot{oldest, at})
+	switch {
+	case ok && pending:
+		b.evict(slot{oldest, c})
+	case ok:
+		b.evict(slot{oldest, commit{at: at}})
 	}
 }
 
@@ -307,7 +318,7 @@ type byAcceptance struct {
 
 func (b *byAcceptance) Get(id ID) (time.Duration, bool) {
 	at, ok := b.cache.Get(id)
-	if s := (slot{id, at}); ok && !slices.Contains(b.ring, s) {
+	if s := (slot{id, commit{at: at}}); ok && !slices.Contains(b.ring, s) {
 		b.ring = append(b.ring, s)
 	}
 	return at, ok

@@ -1,6 +1,8 @@
 package dedup
 
 import (
+	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,10 +12,10 @@ import (
 // when it leaves the ring.
 type slot struct {
 	id ID
-	at time.Duration
+	commit
 }
 
-// chunkSlots is how many slots the ring grows by: 24 KiB at a time.
+// chunkSlots is how many slots the ring grows by: 32 KiB at a time.
 const chunkSlots = 1024
 
 // ring holds every commit, oldest first, in the order in which they were made.
@@ -38,12 +40,57 @@ func (r *ring) slot(i int) *slot {
 func (r *ring) push(s slot) (overfull bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.add(s)
+	return r.tail-r.head > r.capacity
+}
+
+// add needs r.mu held.
+func (r *ring) add(s slot) {
 	if r.tail == len(r.chunks)*chunkSlots {
 		r.chunks = append(r.chunks, new([chunkSlots]slot))
 	}
 	*r.slot(r.tail) = s
 	r.tail++
-	return r.tail-r.head > r.capacity
+}
+
+// merge adds commits from elsewhere, oldest first, where their time belongs, and
+// returns those that were there but not taken. They, too, now count as taken.
+func (r *ring) merge(more []slot) (untaken []slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var merged ring
+	for i := r.head; i < r.tail; i++ {
+		s := *r.slot(i)
+		for len(more) > 0 && more[0].at <= s.at {
+			merged.add(more[0])
+			more = more[1:]
+		}
+		merged.add(s)
+		if i >= r.taken {
+			untaken = append(untaken, s)
+		}
+	}
+	for _, s := range more {
+		merged.add(s)
+	}
+	r.chunks, r.head, r.taken, r.tail = merged.chunks, 0, merged.tail, merged.tail
+	return untaken
+}
+
+// all returns the commits that are there now, oldest first.
+func (r *ring) all() iter.Seq[slot] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// What a chunk holds never changes, so that the chunks need not be copied.
+	then := ring{chunks: slices.Clone(r.chunks)}
+	head, tail := r.head, r.tail
+	return func(yield func(slot) bool) {
+		for i := head; i < tail; i++ {
+			if !yield(*then.slot(i)) {
+				return
+			}
+		}
+	}
 }
 
 // overflow removes and returns the oldest commit if the ring exceeds its
@@ -90,10 +137,20 @@ func (r *ring) drop(s slot) {
 	}
 }
 
-func (r *ring) resize(capacity int) {
+// limit returns the capacity.
+func (r *ring) limit() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.capacity
+}
+
+// resize reports whether the capacity was another.
+func (r *ring) resize(capacity int) (changed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed = r.capacity != capacity
 	r.capacity = capacity
+	return changed
 }
 
 // span returns the number of commits and, if there are any, the oldest one's

@@ -7,7 +7,7 @@ import (
 )
 
 func numbered(n int) slot {
-	return slot{id: numberedID(n), at: time.Duration(n)}
+	return slot{numberedID(n), commit{at: time.Duration(n)}}
 }
 
 func numberedID(n int) (id ID) {

@@ -41,6 +41,7 @@ type settler struct {
 	mu      sync.Mutex
 	evicted []slot // pushed out of the ring; the cache may still hold them
 	buried  []slot // forgotten; a grave hides what the cache may still hold
+	later   []slot // in the ring and in the table, but not to be taken from there
 
 	unseen []slot // offered to the cache, which has not shown them
 }
@@ -88,6 +89,14 @@ func (s *settler) bury(e slot) {
 	s.signal()
 }
 
+// settleLater hands over commits that do not come from the ring. It never blocks.
+func (s *settler) settleLater(commits []slot) {
+	s.mu.Lock()
+	s.later = append(s.later, commits...)
+	s.mu.Unlock()
+	s.signal()
+}
+
 func (s *settler) run() {
 	defer close(s.done)
 	sweep := time.NewTimer(sweepEvery)
@@ -104,6 +113,7 @@ func (s *settler) run() {
 			s.deleteBuried()
 			batch, more := s.store.ring.take(batchSize)
 			s.unseen = append(s.unseen, s.settle(batch)...)
+			s.takeLater()
 			if more {
 				s.signal()
 			}
@@ -135,10 +145,8 @@ func (s *settler) settle(batch []slot) (unseen []slot) {
 		return nil
 	}
 	for _, e := range batch {
-		if c, ok := s.pending(e); ok {
-			if left := c.left(s.store.now()); left > 0 {
-				s.cache.Set(e.id, e.at, left)
-			}
+		if left := e.left(s.store.now()); left > 0 && s.pending(e) {
+			s.cache.Set(e.id, e.at, left)
 		}
 	}
 	s.cache.Wait()
@@ -154,9 +162,21 @@ func (s *settler) settle(batch []slot) (unseen []slot) {
 func (s *settler) settleUnseen() {
 	var again []slot
 	for batch := range slices.Chunk(s.unseen, batchSize) {
-		again = append(again, s.settle(batch)...)
+		select {
+		case <-s.stop:
+			return
+		default:
+			again = append(again, s.settle(batch)...)
+		}
 	}
 	s.unseen = again
+}
+
+func (s *settler) takeLater() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unseen = append(s.unseen, s.later...)
+	s.later = nil
 }
 
 // confirm reports whether a commit is done with: the cache shows it, its window
@@ -164,16 +184,15 @@ func (s *settler) settleUnseen() {
 func (s *settler) confirm(e slot) bool {
 	sh := s.store.table.shard(e.id)
 	sh.mu.Lock()
-	c, ok := sh.commit(e)
-	if !ok {
+	if !sh.has(e) {
 		sh.mu.Unlock()
 		s.discard(e)
 		return true
 	}
 	defer sh.mu.Unlock()
 	at, shown := s.cache.Get(e.id)
-	if shown = shown && at == e.at; shown || c.left(s.store.now()) <= 0 {
-		delete(sh.pending, e.id)
+	if shown = shown && at == e.at; shown || e.left(s.store.now()) <= 0 {
+		sh.remove(e.id)
 		return true
 	}
 	return false
@@ -187,7 +206,7 @@ func (s *settler) deleteEvicted() {
 	s.mu.Unlock()
 	for _, e := range evicted {
 		if s.discard(e) {
-			s.store.evictedEarly.Add(1)
+			s.store.countEarly(e)
 		}
 	}
 }
@@ -224,7 +243,7 @@ func (s *settler) sweep() (more bool) {
 		if !ok {
 			return false
 		}
-		if _, ok := s.pending(e); ok {
+		if s.pending(e) {
 			return false
 		}
 		if at, ok := s.cache.Get(e.id); ok && at == e.at {
@@ -236,10 +255,10 @@ func (s *settler) sweep() (more bool) {
 	return true
 }
 
-// pending returns the commit if it is in the table.
-func (s *settler) pending(e slot) (commit, bool) {
+// pending reports whether the commit is in the table.
+func (s *settler) pending(e slot) bool {
 	sh := s.store.table.shard(e.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return sh.commit(e)
+	return sh.has(e)
 }
