@@ -172,7 +172,7 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 	validate := func(name, text string) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(dir, "Caddyfile")
-			text = strings.NewReplacer("/var/log/hookpass", dir, "/etc/hookpass", dir).Replace(text)
+			text = strings.NewReplacer("/var/log/hookpass", dir, "/var/lib/hookpass", dir, "/etc/hookpass", dir).Replace(text)
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -90,7 +90,7 @@ type EndpointDedup struct {
 }
 
 func showDedup(a *App, _ *http.Request) (any, error) {
-	stats := a.store.Stats()
+	stats := a.memory.Stats()
 	state := DedupState{
 		Capacity: a.capacity(), Entries: stats.Entries, InFlight: stats.InFlight, Waiters: stats.Waiters,
 		EvictedEarly: stats.EvictedEarly, EffectiveWindow: stats.EffectiveWindow.Seconds(),

@@ -2,10 +2,11 @@ package caddymodule
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -46,8 +47,11 @@ type App struct {
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
 	catalogue catalog.Catalogue
-	store     *dedup.Memory
+	store     dedup.Store
+	memory    *dedup.Memory // the store, or what stands before it
 	log       *delivery.Log
+
+	before *App // the configuration that goes on if this one fails to start
 
 	// users are this configuration, until its Cleanup, and the requests it runs.
 	// Caddy cleans up while they still run, and the last one out lets go.
@@ -63,20 +67,6 @@ type endpoint struct {
 	settings *settings
 }
 
-// DedupStore is where deliveries are remembered: the process's own memory.
-type DedupStore struct {
-	// Remember deliveries in memory.
-	Memory *MemoryStore `json:"memory,omitempty"`
-}
-
-// MemoryStore remembers deliveries in memory. A reload of the configuration
-// keeps it, a restart does not.
-type MemoryStore struct {
-	// How many deliveries are remembered before the oldest are forgotten.
-	// Default: 1,000,000, which take about 250 MB once they are there.
-	Capacity int `json:"capacity,omitempty"`
-}
-
 // DeliveryLog is the log with one line for each delivery.
 type DeliveryLog struct {
 	// The writer: stdout, stderr (the default), discard, file, net, or any other
@@ -84,14 +74,8 @@ type DeliveryLog struct {
 	WriterRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
 }
 
-// Both outlive a configuration: a reload keeps what is remembered, and the lines
-// in the queue.
-var (
-	stores = caddy.NewUsagePool()
-	logs   = caddy.NewUsagePool()
-)
-
-const storeKey = "memory"
+// logs outlive a configuration, as do the lines in their queues.
+var logs = caddy.NewUsagePool()
 
 // CaddyModule returns the Caddy module information.
 func (*App) CaddyModule() caddy.ModuleInfo {
@@ -117,14 +101,9 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err := a.openLog(ctx); err != nil {
 		return fmt.Errorf("opening the delivery log: %w", err)
 	}
-	store, _, err := stores.LoadOrNew(storeKey, func() (caddy.Destructor, error) {
-		memory, err := dedup.NewMemory(a.capacity())
-		return storeInUse{memory}, err
-	})
-	if err != nil {
+	if err := a.openStore(); err != nil {
 		return fmt.Errorf("opening the dedup store: %w", err)
 	}
-	a.store = store.(storeInUse).Memory
 	return nil
 }
 
@@ -132,6 +111,8 @@ func (a *App) check() error {
 	switch {
 	case a.capacity() < 0:
 		return fmt.Errorf("dedup memory: capacity %d must be positive", a.capacity())
+	case !slices.Contains(fsyncs, string(a.journal().Fsync)) && a.journal().Dir != "":
+		return fmt.Errorf("dedup memory: fsync %q is none of %s", a.journal().Fsync, strings.Join(fsyncs, ", "))
 	case a.MaxBuffered < 0:
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)
 	}
@@ -151,22 +132,12 @@ func (a *App) openCatalogue() (catalog.Catalogue, error) {
 
 func (a *App) maxBuffered() int64 { return cmp.Or(a.MaxBuffered, defaultMaxBuffered) }
 
-func (a *App) capacity() int {
-	if a.Dedup == nil || a.Dedup.Memory == nil {
-		return dedup.DefaultCapacity
-	}
-	return cmp.Or(a.Dedup.Memory.Capacity, dedup.DefaultCapacity)
-}
-
 // Start applies the limits to what the process shares. It does so here and not
 // in Provision, as a configuration that fails to load must change nothing.
-func (a *App) Start() error {
-	buffers.setLimit(a.maxBuffered())
-	return a.store.SetCapacity(a.capacity())
-}
+func (a *App) Start() error { return a.enforce() }
 
-// Stop does nothing: requests may still be running.
-func (a *App) Stop() error { return nil }
+// Stop leaves what is in use alone: requests may still be running.
+func (a *App) Stop() error { return a.retire() }
 
 // Cleanup ends the configuration's own use of what Provision took hold of.
 func (a *App) Cleanup() error { return a.leave() }
@@ -192,9 +163,7 @@ func (a *App) leave() error {
 	// Only what was taken: Cleanup runs also after a Provision that failed, and
 	// the running configuration has its own share.
 	var errs [2]error
-	if a.store != nil {
-		_, errs[0] = stores.Delete(storeKey)
-	}
+	errs[0] = a.closeStore()
 	if a.log != nil {
 		_, errs[1] = logs.Delete(a.logKey)
 	}
@@ -213,19 +182,6 @@ func (a *App) register(s *settings, config string) error {
 		a.endpoints = map[string]endpoint{}
 	}
 	a.endpoints[s.name] = endpoint{config, s}
-	return nil
-}
-
-type storeInUse struct{ *dedup.Memory }
-
-// Destruct closes the store once no configuration uses it. Requests that outlive
-// the server's own grace period are not waited for.
-func (s storeInUse) Destruct() error {
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := s.Close(ended); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
 	return nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -20,6 +18,9 @@ import (
 //	webhooks {
 //		dedup memory {
 //			capacity <number>
+//			journal <directory> {
+//				fsync interval | always | never
+//			}
 //		}
 //		delivery_log {
 //			output <writer> ...
@@ -94,18 +95,36 @@ func (d *directive) store(app *App) error {
 	memory := new(MemoryStore)
 	app.Dedup = &DedupStore{Memory: memory}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if _, err := d.enter("dedup", []string{"capacity"}); err != nil {
-			return err
+		word, err := d.enter("dedup", []string{"capacity", "journal"})
+		switch {
+		case err != nil:
+		case word == "capacity":
+			err = d.positive(&memory.Capacity, "capacity 1000000")
+		default:
+			err = d.journal(memory)
 		}
-		text, err := d.argument("capacity 1000000")
 		if err != nil {
 			return err
 		}
-		n, err := strconv.Atoi(strings.ReplaceAll(text, "_", ""))
-		if err != nil || n < 1 {
-			return d.Errf("%q is no number above zero: write it like capacity 1000000", text)
+	}
+	return nil
+}
+
+func (d *directive) journal(memory *MemoryStore) (err error) {
+	memory.Journal = new(Journal)
+	if memory.Journal.Dir, err = d.argument("journal /var/lib/hookpass/dedup"); err != nil {
+		return err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if _, err := d.enter("dedup journal", []string{"fsync"}); err != nil {
+			return err
 		}
-		memory.Capacity = n
+		if memory.Journal.Fsync, err = d.argument("fsync interval"); err != nil {
+			return err
+		}
+		if !slices.Contains(fsyncs, memory.Journal.Fsync) {
+			return d.unknown("fsync", memory.Journal.Fsync, fsyncs)
+		}
 	}
 	return nil
 }
