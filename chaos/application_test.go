@@ -1,0 +1,105 @@
+package chaos
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// behaviour is what the application does with a request.
+type behaviour uint8
+
+const (
+	handles behaviour = iota // 200, soon
+	fails                    // 500
+	isSlow                   // 200, later than an impatient sender waits for
+	hangs                    // no answer until hookpass gives up
+	cuts                     // the connection, without an answer
+)
+
+// application notes every request, and dies and returns.
+type application struct {
+	lab     *lab
+	address string
+
+	mu     sync.RWMutex // for writing while it dies: no answer is half on its way then
+	dead   bool
+	server *http.Server
+}
+
+func (l *lab) newApplication() *application {
+	a := &application{lab: l, address: freeAddress(l.T)}
+	a.live()
+	l.Cleanup(a.die)
+	return a
+}
+
+// live listens again.
+func (a *application) live() {
+	listener, err := net.Listen("tcp", a.address)
+	if err != nil {
+		a.lab.Error(err)
+		return
+	}
+	a.mu.Lock()
+	a.dead = false
+	a.server = &http.Server{Handler: a, ReadHeaderTimeout: time.Minute}
+	server := a.server
+	a.mu.Unlock()
+	go func() { _ = server.Serve(listener) }()
+}
+
+// die cuts every connection at once.
+func (a *application) die() {
+	a.mu.Lock()
+	a.dead = true
+	server := a.server
+	a.mu.Unlock()
+	_ = server.Close()
+}
+
+func (a *application) dieAndReturn() {
+	a.die()
+	rest(a.lab.Context(), 100*time.Millisecond)
+	a.live()
+}
+
+func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i, err := strconv.Atoi(r.Header.Get(indexHeader))
+	if err != nil || i < 0 || i >= len(a.lab.histories) {
+		a.lab.Errorf("a request that nobody sent: %v", r.Header)
+		return
+	}
+	h := &a.lab.histories[i]
+	n, does := h.arrive(a.lab.now(), r.Header.Get(incarnationHeader))
+	_, _ = io.Copy(io.Discard, r.Body)
+
+	pause := time.Duration(0)
+	switch does {
+	case isSlow:
+		pause = 2 * senderPatience
+	case hangs:
+		pause = time.Minute
+	}
+	alive := rest(r.Context(), pause)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	switch {
+	case !alive || a.dead:
+		h.leave(n, visit{end: a.lab.now(), cancelled: true})
+		panic(http.ErrAbortHandler)
+	case does == cuts:
+		h.leave(n, visit{end: a.lab.now()})
+		panic(http.ErrAbortHandler)
+	case does == fails:
+		h.leave(n, visit{end: a.lab.now(), status: http.StatusInternalServerError})
+		w.WriteHeader(http.StatusInternalServerError)
+	default:
+		h.leave(n, visit{end: a.lab.now(), status: http.StatusOK})
+		_, _ = io.WriteString(w, "handled")
+	}
+	_ = http.NewResponseController(w).Flush()
+}

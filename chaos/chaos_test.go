@@ -1,0 +1,106 @@
+// Package chaos runs hookpass as it is deployed, breaks what can break, and
+// then proves from the application's and the senders' own records that no
+// delivery was lost and none handled twice.
+//
+//	go test ./chaos -deliveries 100000 -seed 7
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var (
+	deliveries = flag.Int("deliveries", 6000, "how many deliveries are sent in each scenario")
+	seed       = flag.Uint64("seed", 1, "what the failures and their times are drawn from")
+)
+
+// scenario is one way to deploy hookpass, and what befalls it.
+type scenario struct {
+	name     string
+	replicas int
+	dedup    func(l *lab) string // the global option
+	kills    bool                // hookpass is killed and started again
+}
+
+var (
+	reloaded = scenario{
+		name: "memory, reloaded every second", replicas: 1,
+		dedup: func(*lab) string { return "dedup memory" },
+	}
+	killed = scenario{
+		name: "journal, killed and started again", replicas: 1, kills: true,
+		dedup: func(l *lab) string { return fmt.Sprintf("dedup memory {\n\t\tjournal %s\n\t}", l.dir) },
+	}
+)
+
+func TestChaos(t *testing.T) {
+	hookpass := build(t, nil)
+	for _, s := range []scenario{reloaded, killed} {
+		t.Run(s.name, func(t *testing.T) {
+			l := s.run(t, hookpass, *deliveries, time.Minute)
+			for _, v := range l.violations() {
+				t.Error(v)
+			}
+			t.Log(l.summary())
+			l.provesSomething(t)
+		})
+	}
+}
+
+// lab is a scenario as it runs.
+type lab struct {
+	*testing.T
+	scenario
+
+	dir         string
+	start       time.Time
+	application *application
+	replicas    []*replica
+	histories   []history
+}
+
+// now is the time since the start, on one clock for everything that is recorded.
+func (l *lab) now() time.Duration { return time.Since(l.start) }
+
+// dice returns a generator of its own for a part of the run, so that what one
+// part draws does not depend on how the others are scheduled.
+func dice(part, n int) *rand.Rand {
+	return rand.New(rand.NewPCG(*seed, uint64(part)<<40|uint64(n)))
+}
+
+const (
+	ofDelivery = iota
+	ofSender
+	ofKills
+	ofApplication
+)
+
+// run sends n deliveries while everything fails that may, then lets everything
+// live until every sender that has not given up got an answer, or has tried in
+// vain for as long as its endurance.
+func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Duration) *lab {
+	l := &lab{T: t, scenario: s, dir: t.TempDir(), start: time.Now(), histories: make([]history, n)}
+	for i := range l.histories {
+		l.histories[i].plan(i)
+	}
+	l.application = l.newApplication()
+	for range s.replicas {
+		l.replicas = append(l.replicas, l.startReplica(hookpass))
+	}
+
+	trouble := newCrew(t)
+	trouble.every(func() time.Duration { return time.Second }, l.reload)
+	trouble.every(between(dice(ofApplication, 0), time.Second, 2*time.Second), l.application.dieAndReturn)
+	if s.kills {
+		trouble.every(between(dice(ofKills, 0), time.Second, 2*time.Second), l.kill(dice(ofKills, 1)))
+	}
+	senders := l.startSenders()
+	senders.started()
+	trouble.end()
+	senders.end(endurance)
+	return l
+}
