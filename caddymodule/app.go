@@ -51,7 +51,9 @@ type App struct {
 	memory    *dedup.Memory // the store, or what stands before it
 	log       *delivery.Log
 
-	before *App // the configuration that goes on if this one fails to start
+	begin  func() error // enforces the limits, once
+	ended  bool         // there are none to enforce any more
+	before *App         // the configuration that goes on if this one fails to start
 
 	// users are this configuration, until its Cleanup, and the requests it runs.
 	// Caddy cleans up while they still run, and the last one out lets go.
@@ -89,6 +91,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // may have opened.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.users.Store(1)
+	a.begin = sync.OnceValue(a.enforce)
 	if err := a.check(); err != nil {
 		return err
 	}
@@ -133,14 +136,16 @@ func (a *App) openCatalogue() (catalog.Catalogue, error) {
 func (a *App) maxBuffered() int64 { return cmp.Or(a.MaxBuffered, defaultMaxBuffered) }
 
 // Start applies the limits to what the process shares. It does so here and not
-// in Provision, as a configuration that fails to load must change nothing.
-func (a *App) Start() error { return a.enforce() }
+// in Provision, as a configuration that fails to load must change nothing. Caddy
+// starts apps in no order: a delivery that comes earlier does what Start does.
+func (a *App) Start() error { return a.begin() }
 
 // Stop leaves what is in use alone: requests may still be running.
 func (a *App) Stop() error { return a.retire() }
 
-// Cleanup ends the configuration's own use of what Provision took hold of.
-func (a *App) Cleanup() error { return a.leave() }
+// Cleanup ends the configuration's own use of what Provision took hold of. Stop
+// does not come before it if the configuration failed before our Start.
+func (a *App) Cleanup() error { return errors.Join(a.retire(), a.leave()) }
 
 // enter keeps store and log open until leave. It reports false if they may be
 // closed already, which then refuse what they are given.

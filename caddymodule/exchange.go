@@ -118,6 +118,9 @@ func (x *exchange) claim() (dedup.Outcome, error) {
 	if x.h.settings.mode == delivery.ModeMonitor {
 		options.Wait = 0 // monitoring must not slow a copy down
 	}
+	if err := x.h.app.begin(); err != nil {
+		return dedup.Outcome{}, err
+	}
 	return x.h.app.store.Begin(x.r.Context(), x.dedupID(), options)
 }
 

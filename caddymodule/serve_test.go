@@ -116,11 +116,7 @@ func (g *gate) load(app *application, directives string) {
 
 func (g *gate) tryLoad(app *application, directives string) error {
 	g.Helper()
-	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n%s\n\t}\n\tlog {\n\t\toutput file %s\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.options, g.caddyLog(), g.address, directives)
-	if app != nil {
-		site = strings.ReplaceAll(site, "APP", app.Listener.Addr().String())
-	}
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(site), map[string]any{"filename": "Caddyfile"})
+	config, err := g.config(app, directives)
 	if err != nil {
 		return err
 	}
@@ -129,6 +125,15 @@ func (g *gate) tryLoad(app *application, directives string) error {
 	}
 	g.awaitHandover()
 	return nil
+}
+
+func (g *gate) config(app *application, directives string) ([]byte, error) {
+	site := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file %s\n\t\t}\n%s\n\t}\n\tlog {\n\t\toutput file %s\n\t}\n}\nhttp://%s {\n%s\n}\n", g.log.path, g.options, g.caddyLog(), g.address, directives)
+	if app != nil {
+		site = strings.ReplaceAll(site, "APP", app.Listener.Addr().String())
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(site), map[string]any{"filename": "Caddyfile"})
+	return config, err
 }
 
 // awaitHandover waits until the listener of the configuration before is closed:

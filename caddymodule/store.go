@@ -113,6 +113,9 @@ var inForce struct {
 func (a *App) enforce() error {
 	inForce.Lock()
 	defer inForce.Unlock()
+	if a.ended {
+		return fmt.Errorf("the configuration has ended: %w", dedup.ErrClosed)
+	}
 	before := inForce.app
 	if err := a.apply(); err != nil {
 		if before != nil {
@@ -129,6 +132,7 @@ func (a *App) enforce() error {
 func (a *App) retire() error {
 	inForce.Lock()
 	defer inForce.Unlock()
+	a.ended = true
 	if now := inForce.app; now != a {
 		if now != nil && now.before == a {
 			now.before = nil

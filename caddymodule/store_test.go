@@ -1,14 +1,20 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hookpass/hookpass/dedup"
+	"github.com/hookpass/hookpass/webhook"
 )
 
 func journalOption(dir string) string {
@@ -30,6 +36,61 @@ func TestARestartWithAJournalForgetsNothing(t *testing.T) {
 			g.send("/", event{id: "1"}).wants(t, 200, first)
 			g.send("/", event{id: "1"}).wants(t, 200, duplicateBody)
 		})
+	}
+}
+
+// Caddy starts apps in no order, so that deliveries may come before ours has been
+// started.
+func TestADeliveryThatComesBeforeTheStartFindsTheJournal(t *testing.T) {
+	app := newApplication(t)
+	g := serve(t, app, saltareSite)
+	g.options = journalOption(filepath.Join(t.TempDir(), "dedup"))
+	g.load(app, saltareSite)
+	g.send("/", event{id: "1"}).wants(t, 200, "handled")
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	config, err := g.config(app, saltareSite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c caddy.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := caddy.ProvisionContext(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	configured, err := ctx.App(appName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := configured.(*App)
+	settings := ours.endpoint("saltare")
+	x := exchange{
+		h:        &VerifyWebhook{app: ours, settings: *settings},
+		r:        g.request("/", event{id: "1"}),
+		delivery: webhook.Delivery{ID: "1"},
+	}
+	outcome, err := x.claim()
+	if err != nil || outcome.Kind != dedup.Duplicate {
+		t.Errorf("claim = %v, %v, want a duplicate", outcome.Kind, err)
+	}
+	if outcome.Claim != nil {
+		outcome.Claim.Abort()
+	}
+	if err := ours.Cleanup(); err != nil {
+		t.Error(err)
+	}
+	// A delivery of a configuration that fails may be late, too.
+	ours.begin = sync.OnceValue(ours.enforce)
+	if _, err := x.claim(); !errors.Is(err, dedup.ErrClosed) {
+		t.Errorf("claim = %v after the end, want ErrClosed", err)
+	}
+	if inForce.app == ours {
+		t.Error("a configuration that has ended is in force")
 	}
 }
 
