@@ -11,8 +11,10 @@ import (
 type storeUnderTest struct {
 	// run calls f with a fresh store and closes it afterwards.
 	run func(t *testing.T, f func(t *testing.T, s Store))
-	// idle returns when every copy that can wait does.
-	idle func()
+	// idle returns when so many copies wait, and nothing else goes on.
+	idle func(t *testing.T, s Store, waiting int)
+	// waiters is how many copies of a delivery may wait.
+	waiters int
 }
 
 // testStore is the contract of Store: what every implementation must do.
@@ -89,18 +91,18 @@ func testStore(t *testing.T, under storeUnderTest) {
 		{"a waiting copy learns of the success", func(t *testing.T, s Store) {
 			claim := forward(t, s, id, remember)
 			outcome := beginLater(t, s, id, patient)
-			under.idle()
+			under.idle(t, s, 1)
 			claim.Commit()
 			wantKind(t, <-outcome, Duplicate)
 		}},
 		{"one waiting copy takes over after a failure, the others wait on", func(t *testing.T, s Store) {
 			claim := forward(t, s, id, remember)
 			outcome := beginLater(t, s, id, patient, patient, patient)
-			under.idle()
+			under.idle(t, s, 3)
 			claim.Abort()
 			next := <-outcome
 			wantKind(t, next, Forward)
-			under.idle()
+			under.idle(t, s, 2)
 			if len(outcome) != 0 {
 				t.Fatalf("a copy got %v while another one is in flight", (<-outcome).Kind)
 			}
@@ -108,21 +110,21 @@ func testStore(t *testing.T, under storeUnderTest) {
 			wantKind(t, <-outcome, Duplicate)
 			wantKind(t, <-outcome, Duplicate)
 		}},
-		{"the seventeenth waiting copy is busy at once", func(t *testing.T, s Store) {
+		{"a waiting copy too many is busy at once", func(t *testing.T, s Store) {
 			claim := forward(t, s, id, remember)
-			var sixteen [16]Options
-			for i := range sixteen {
-				sixteen[i] = patient
+			most := make([]Options, under.waiters)
+			for i := range most {
+				most[i] = patient
 			}
-			outcome := beginLater(t, s, id, sixteen[:]...)
-			under.idle()
+			outcome := beginLater(t, s, id, most...)
+			under.idle(t, s, len(most))
 			start := time.Now()
 			wantKind(t, begin(t, s, id, patient), Busy)
 			if waited := time.Since(start); waited >= wait {
 				t.Errorf("waited %v, want no wait", waited)
 			}
 			claim.Commit()
-			for range sixteen {
+			for range most {
 				wantKind(t, <-outcome, Duplicate)
 			}
 		}},
@@ -188,9 +190,9 @@ func testStore(t *testing.T, under storeUnderTest) {
 				forget(t, s, id, false)
 				forward(t, s, id, remember).Commit()
 				wantKind(t, begin(t, s, id, remember), Duplicate)
-				under.idle()
+				under.idle(t, s, 0)
 				forget(t, s, id, true)
-				under.idle()
+				under.idle(t, s, 0)
 				forget(t, s, id, false)
 				forward(t, s, id, remember).Abort()
 			}
@@ -219,7 +221,7 @@ func testStore(t *testing.T, under storeUnderTest) {
 				forgetEndpoint(t, s, "shop")
 				forward(t, s, id, shop).Commit()
 				wantKind(t, begin(t, s, id, shop), Duplicate)
-				under.idle()
+				under.idle(t, s, 0)
 				forgetEndpoint(t, s, "shop")
 			}
 			theirs := NewID("bank", "id", "evt_1")
@@ -252,7 +254,7 @@ func testStore(t *testing.T, under storeUnderTest) {
 				_, err := s.Begin(t.Context(), id, patient)
 				waiting <- err
 			}()
-			under.idle()
+			under.idle(t, s, 1)
 			start := time.Now()
 			closed := make(chan error, 1)
 			go func() { closed <- s.Close(t.Context()) }()
@@ -262,7 +264,7 @@ func testStore(t *testing.T, under storeUnderTest) {
 			if waited := time.Since(start); waited >= wait {
 				t.Errorf("the waiting copy waited another %v", waited)
 			}
-			under.idle()
+			under.idle(t, s, 0)
 			if len(closed) != 0 {
 				t.Fatal("Close returned with a claim in flight")
 			}

@@ -88,6 +88,11 @@ type Options struct {
 
 	// Wait is how long to wait for a copy in flight. Zero or less: not at all.
 	Wait time.Duration
+
+	// Lease is how long a claim may be open, in a store that several processes
+	// share: one that dies would else keep its deliveries from the others for
+	// good. See Outcome.Deadline. Zero or less: DefaultLease.
+	Lease time.Duration
 }
 
 // Kind tells what to do with a delivery. The zero Kind is none of them.
@@ -123,6 +128,10 @@ type Outcome struct {
 	Kind  Kind
 	At    time.Time // of a Duplicate: when its first copy was committed
 	Claim Claim     // of a Forward, else nil
+
+	// Deadline is when a Forward must have ended, as another process may take the
+	// delivery over soon after. Zero: none can.
+	Deadline time.Time
 }
 
 // Claim is the right and the duty to forward one delivery and to report the

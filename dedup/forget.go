@@ -9,10 +9,18 @@ import (
 
 // Forget implements Store. Where there is a journal, the error may wrap ErrJournal.
 func (m *Memory) Forget(_ context.Context, id ID) (known bool, err error) {
+	return m.forget(id, m.barrier())
+}
+
+// forget is Forget for what was committed until then.
+func (m *Memory) forget(id ID, until time.Duration) (known bool, err error) {
 	if m.closed() {
 		return false, ErrClosed
 	}
-	at, known := m.forgetUntil(id, math.MaxInt64)
+	m.forgetting.Lock()
+	m.noteForgotten(until)
+	at, known := m.forgetUntil(id, until)
+	m.forgetting.Unlock()
 	if j := m.journal.Load(); known && j != nil {
 		err = j.forget(kindForget, id, at)
 	}
@@ -51,13 +59,17 @@ func (m *Memory) exhume(e slot) {
 // is no longer recognised, and leaves the memory when its window is over. Where
 // there is a journal, the error may wrap ErrJournal.
 func (m *Memory) ForgetEndpoint(_ context.Context, endpoint string) error {
+	return m.forgetEndpoint(endpointID(endpoint), m.barrier())
+}
+
+// forgetEndpoint is ForgetEndpoint for what was committed until then.
+func (m *Memory) forgetEndpoint(endpoint ID, until time.Duration) error {
 	if m.closed() {
 		return ErrClosed
 	}
-	id, until := endpointID(endpoint), m.stamp()
-	m.forgetEndpointUntil(id, until)
+	m.forgetEndpointUntil(endpoint, until)
 	if j := m.journal.Load(); j != nil {
-		return j.forget(kindForgetEndpoint, id, until)
+		return j.forget(kindForgetEndpoint, endpoint, until)
 	}
 	return nil
 }
@@ -96,6 +108,16 @@ func (m *Memory) noteForgotten(until time.Duration) {
 			return
 		}
 	}
+}
+
+// barrier returns a time that no commit so far is later than, and all those to come
+// are.
+func (m *Memory) barrier() time.Duration {
+	m.forgetting.Lock()
+	defer m.forgetting.Unlock()
+	until := m.stamp()
+	m.noteForgotten(until)
+	return until
 }
 
 // stamp returns the time for a commit: now, but later than all that is forgotten.

@@ -30,7 +30,8 @@ func TestMemoryWithJournal(t *testing.T) {
 						f(t, m)
 					})
 				},
-				idle: synctest.Wait,
+				idle:    func(*testing.T, Store, int) { synctest.Wait() },
+				waiters: 16,
 			})
 		})
 	}

@@ -97,9 +97,21 @@ func checkCapacity(n int) error {
 
 func (m *Memory) now() time.Duration { return time.Since(m.epoch) }
 
+// wall tells a time of m.now by the clock on the wall, which other processes have,
+// too, and monotonic the other way round.
+func (m *Memory) wall(at time.Duration) time.Time { return time.Now().Add(at - m.now()) }
+
+func (m *Memory) monotonic(wall time.Time) time.Duration { return m.now() - time.Since(wall) }
+
 // Begin implements Store. At most 16 copies of a delivery wait, and 1024 copies
 // altogether.
 func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
+	return m.begin(ctx, id, o, nil)
+}
+
+// begin is Begin for a store with this one before it, whose closing ends the wait,
+// too: the copy is then Busy.
+func (m *Memory) begin(ctx context.Context, id ID, o Options, closing <-chan struct{}) (Outcome, error) {
 	if !m.upToDate(ctx) {
 		return Outcome{Kind: Busy}, nil
 	}
@@ -122,6 +134,8 @@ func (m *Memory) Begin(ctx context.Context, id ID, o Options) (Outcome, error) {
 		case <-done:
 		case <-ctx.Done():
 		case <-m.closing:
+		case <-closing:
+			cancel()
 		}
 		sh.mu.Lock()
 		out, err = m.try(sh, id, o)
@@ -202,6 +216,22 @@ func (m *Memory) leave(sh *shard, id ID) {
 	if !c.open && c.waiters == 0 {
 		delete(sh.claims, id)
 	}
+}
+
+// enterHolding counts a copy as waiting that has the claim itself, but another
+// process has the delivery.
+func (m *Memory) enterHolding(c *claim) bool {
+	sh := m.table.shard(c.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return m.enter(sh, c.id)
+}
+
+func (m *Memory) leaveHolding(c *claim) {
+	sh := m.table.shard(c.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	m.leave(sh, c.id)
 }
 
 // end settles a claim, and remembers done, unless that has no window. The commit

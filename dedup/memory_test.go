@@ -13,7 +13,8 @@ func TestMemory(t *testing.T) {
 		run: func(t *testing.T, f func(t *testing.T, s Store)) {
 			synctest.Test(t, func(t *testing.T) { f(t, newTestMemory(t, DefaultCapacity)) })
 		},
-		idle: synctest.Wait,
+		idle:    func(*testing.T, Store, int) { synctest.Wait() },
+		waiters: 16,
 	})
 }
 

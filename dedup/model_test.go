@@ -63,9 +63,11 @@ func (f forwarded) mayHaveSucceeded() bool { return f.success || f.perhaps }
 
 // model runs one history.
 type model struct {
-	store      Store
+	store Store
+	ids   int
+	sharing
+
 	start      time.Time
-	ids        int
 	seq        atomic.Int64
 	mu         sync.Mutex
 	deliveries []delivery
@@ -75,17 +77,36 @@ type model struct {
 	deaths map[*Memory]death
 }
 
+// sharing is what differs where several processes share a store.
+type sharing struct {
+	slack   time.Duration // by how much later a copy may learn that another process has ended a claim
+	lag     time.Duration // and that it was told to forget
+	tick    time.Duration // by how much clocks may differ
+	lease   time.Duration
+	windows []time.Duration // default: modelWindows
+	crash   func(Claim)     // ends a claim as if its process had died; nil: none does
+	refuses bool            // the store may say that it cannot tell
+	keeps   bool            // nothing is to be forgotten
+	faster  time.Duration   // by what all times are divided, where they are those of a clock
+	overrun bool            // the application does not know of deadlines: copies may be there together
+}
+
 // forgotten is a Forget, or, without an id, a ForgetEndpoint.
 type forgotten struct {
 	id               ID
 	endpoint         string
 	called, returned int64
+	to               time.Duration
 }
 
 func (f forgotten) covers(d delivery) bool { return f.id == d.id || f.endpoint == d.Endpoint }
 
 func (m *model) run(t *testing.T, seed uint64) {
 	m.start = time.Now()
+	m.faster = max(m.faster, 1)
+	if m.windows == nil {
+		m.windows = modelWindows
+	}
 	var wg sync.WaitGroup
 	if m.mortal != nil {
 		ended := make(chan struct{})
@@ -100,7 +121,7 @@ func (m *model) run(t *testing.T, seed uint64) {
 		rng := rand.New(rand.NewPCG(seed, uint64(w)))
 		wg.Go(func() {
 			for range modelDeliveries {
-				if rng.IntN(100) == 0 {
+				if rng.IntN(100) == 0 && !m.keeps {
 					m.forget(t, rng)
 				}
 				m.deliver(t, rng)
@@ -108,7 +129,7 @@ func (m *model) run(t *testing.T, seed uint64) {
 				if rng.IntN(40) == 0 {
 					pause = modelLongest/2 + time.Duration(rng.IntN(200))*modelStep
 				}
-				time.Sleep(pause)
+				time.Sleep(pause / m.faster)
 			}
 		})
 	}
@@ -117,6 +138,7 @@ func (m *model) run(t *testing.T, seed uint64) {
 
 // forget is what an operator does to have deliveries sent again.
 func (m *model) forget(t *testing.T, rng *rand.Rand) {
+	time.Sleep(m.tick)
 	f := forgotten{called: m.seq.Add(1)}
 	var err error
 	if rng.IntN(3) == 0 {
@@ -126,11 +148,12 @@ func (m *model) forget(t *testing.T, rng *rand.Rand) {
 		f.id = nthID(rng.IntN(m.ids))
 		_, err = m.store.Forget(t.Context(), f.id)
 	}
-	f.returned = m.seq.Add(1)
+	f.returned, f.to = m.seq.Add(1), time.Since(m.start)
 	switch {
-	case m.mortal != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrJournal)):
-		f.returned = math.MaxInt64 // perhaps it never was
-	case err != nil:
+	case err == nil:
+	case m.refuses, m.mortal != nil && (errors.Is(err, ErrClosed) || errors.Is(err, ErrJournal)):
+		f.returned, f.to = math.MaxInt64, math.MaxInt64/2 // it may or may not have
+	default:
 		t.Errorf("Forget: %v", err)
 	}
 	m.mu.Lock()
@@ -147,12 +170,13 @@ func (m *model) deliver(t *testing.T, rng *rand.Rand) {
 	d := delivery{id: nthID(n), Options: Options{
 		Endpoint: modelEndpoints[n%len(modelEndpoints)],
 
-		Window: modelWindows[rng.IntN(len(modelWindows))],
-		Wait:   modelWaits[rng.IntN(len(modelWaits))],
+		Window: m.windows[rng.IntN(len(m.windows))] / m.faster,
+		Wait:   modelWaits[rng.IntN(len(modelWaits))] / m.faster,
+		Lease:  m.lease,
 	}}
 	ctx, cancel := context.Background(), context.CancelFunc(func() {})
 	if rng.IntN(5) == 0 {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(20))*modelStep)
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(rng.IntN(20))*modelStep/m.faster)
 	}
 	defer cancel()
 
@@ -160,8 +184,8 @@ func (m *model) deliver(t *testing.T, rng *rand.Rand) {
 	out, err := m.store.Begin(ctx, d.id, d.Options)
 	d.returned, d.to = m.seq.Add(1), time.Since(m.start)
 	switch {
-	case m.mortal != nil && errors.Is(err, ErrClosed):
-		return // the connection is refused
+	case m.mortal != nil && errors.Is(err, ErrClosed), m.refuses && errors.Is(err, ErrUnavailable):
+		return // the connection is refused, or nobody can tell
 	case err != nil:
 		t.Errorf("Begin: %v", err)
 		return
@@ -183,10 +207,19 @@ func (m *model) forward(d *delivery, rng *rand.Rand) {
 	defer func() { _ = recover() }()
 	defer d.outcome.Claim.Abort()
 
-	time.Sleep(time.Duration(rng.IntN(8)) * modelStep)
-	what := rng.IntN(10)
+	takes, what := time.Duration(rng.IntN(8))*modelStep/m.faster, rng.IntN(10)
+	if deadline := d.outcome.Deadline; !deadline.IsZero() && time.Until(deadline) < takes && !m.overrun {
+		takes, what = time.Until(deadline), 8
+	}
+	time.Sleep(takes)
 	f.success = what < 5
 	f.ending, f.at = m.seq.Add(1), time.Since(m.start)
+	if m.crash != nil && !f.success && rng.IntN(4) == 0 {
+		m.crash(d.outcome.Claim)
+		time.Sleep(time.Until(d.outcome.Deadline) + LeaseMargin)
+		f.at = time.Since(m.start) // until when the delivery is kept from others
+		return
+	}
 	switch what {
 	case 0: // confused, but the first call counts
 		d.outcome.Claim.Commit()
@@ -237,35 +270,41 @@ func (m *model) check(capacity int) (broken []string) {
 		slices.SortFunc(forwards, func(a, b delivery) int { return int(a.returned - b.returned) })
 		for i, f := range forwards {
 			for _, g := range forwards[:i] {
-				if f.returned < g.forward.ending {
+				if f.returned < g.forward.ending && !m.overrun {
 					report("I1", f, "another copy was in flight")
 				}
 				window := min(f.Window, g.Window)
-				if g.forward.success && g.forward.ended < f.returned && f.to-g.forward.at < window && !m.forgot(g, f) &&
+				decided := f.returned
+				if m.overrun { // f may have been decided on just before g ended
+					decided = f.called
+				}
+				if g.forward.success && g.forward.ended < decided && f.to-g.forward.at < window && !m.forgot(g, f) &&
 					followers(commits, g, f) < capacity {
 					report("I2", f, "handled %v ago", f.to-g.forward.at)
 				}
 			}
 		}
 		for _, d := range copies {
-			if d.to-d.from > max(d.Wait, 0) {
+			if d.to-d.from > max(d.Wait, 0)+m.slack {
 				report("I5", d, "waited %v of %v", d.to-d.from, d.Wait)
 			}
-			if free := freeTime(forwards, d); free > 0 {
+			if free := freeTime(forwards, d); free > m.slack {
 				report("I5", d, "waited although the delivery was free for %v", free)
 			}
 			switch d.outcome.Kind {
 			case Duplicate:
 				if !slices.ContainsFunc(forwards, func(f delivery) bool {
 					return f.forward.mayHaveSucceeded() && f.forward.ending < d.returned && !m.mustForget(f, d) &&
-						(f.forward.at-d.at).Abs() < time.Millisecond && d.to-d.at < d.Window && d.to-d.at <= f.Window
+						(f.forward.at-d.at).Abs() < time.Millisecond+m.tick &&
+						d.to-d.at < d.Window+m.slack+m.tick && d.to-d.at <= f.Window+m.slack+m.tick
 				}) {
 					report("I3", d, "no success at %v", d.at)
 				}
 			case Busy:
 				if !slices.ContainsFunc(forwards, func(f delivery) bool {
-					return f.called < d.returned && f.forward.ended > d.called && f.to <= d.to && d.from <= f.forward.at
-				}) {
+					return f.called < d.returned && (f.forward.ended > d.called || m.slack > 0) &&
+						f.to <= d.to+m.slack && d.from <= f.forward.at+m.slack
+				}) && !m.refuses && (m.slack == 0 || !overtaken(copies, d)) {
 					report("I5", d, "no copy was in flight")
 				}
 				if d.to-d.from < d.Wait && !d.gone && waiting(copies, d) < maxWaitersPerID {
@@ -281,7 +320,7 @@ func (m *model) check(capacity int) (broken []string) {
 // returned.
 func (m *model) forgot(first, second delivery) bool {
 	return slices.ContainsFunc(m.forgets, func(f forgotten) bool {
-		return f.covers(first) && f.returned > first.forward.ending && f.called < second.returned
+		return f.covers(first) && (f.returned > first.forward.ending || f.to+m.lag > first.forward.at) && f.called < second.returned
 	})
 }
 
@@ -289,7 +328,7 @@ func (m *model) forgot(first, second delivery) bool {
 // second was called.
 func (m *model) mustForget(first, second delivery) bool {
 	return slices.ContainsFunc(m.forgets, func(f forgotten) bool {
-		return f.covers(first) && f.called > first.forward.ended && f.returned < second.called
+		return f.covers(first) && f.called > first.forward.ended && f.returned < second.called && f.to+m.lag <= second.from
 	})
 }
 
@@ -312,6 +351,14 @@ func waiting(copies []delivery, d delivery) (n int) {
 		}
 	}
 	return n
+}
+
+// overtaken reports whether another process may have been asked, when d returned, what has
+// become of the delivery.
+func overtaken(copies []delivery, d delivery) bool {
+	return slices.ContainsFunc(copies, func(other delivery) bool {
+		return other.called != d.called && other.called < d.returned && other.returned > d.called
+	})
 }
 
 // freeTime returns for how long no other copy was in flight while d waited. The
