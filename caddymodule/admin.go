@@ -77,8 +77,12 @@ type DedupState struct {
 	// Deliveries forgotten before their window ended, for lack of capacity.
 	EvictedEarly uint64 `json:"evicted_early"`
 	// The age of the oldest delivery, in seconds.
-	EffectiveWindow float64         `json:"effective_window_seconds"`
-	Endpoints       []EndpointDedup `json:"endpoints"`
+	EffectiveWindow float64 `json:"effective_window_seconds"`
+	// Where deliveries are remembered: memory, journal or redis.
+	Store string `json:"store"`
+	// Whether Redis does not answer.
+	Outage    bool            `json:"outage,omitempty"`
+	Endpoints []EndpointDedup `json:"endpoints"`
 }
 
 // EndpointDedup is how one endpoint tells copies.
@@ -93,8 +97,13 @@ func showDedup(a *App, _ *http.Request) (any, error) {
 	stats := a.memory.Stats()
 	state := DedupState{
 		Capacity: a.capacity(), Entries: stats.Entries, InFlight: stats.InFlight, Waiters: stats.Waiters,
-		EvictedEarly: stats.EvictedEarly, EffectiveWindow: stats.EffectiveWindow.Seconds(),
+		EvictedEarly: stats.EvictedEarly, EffectiveWindow: stats.EffectiveWindow.Seconds(), Store: "memory",
 		Endpoints: []EndpointDedup{},
+	}
+	if a.journal().Dir != "" {
+		state.Store = "journal"
+	} else if redis, shared := a.store.(*dedup.Redis); shared {
+		state.Store, state.Outage = "redis", redis.Stats().Outage
 	}
 	for _, name := range a.endpointNames() {
 		s := a.endpoint(name)

@@ -49,6 +49,7 @@ type App struct {
 	catalogue catalog.Catalogue
 	store     dedup.Store
 	memory    *dedup.Memory // the store, or what stands before it
+	redisKey  string        // of the store in the pool; empty: it is none
 	log       *delivery.Log
 
 	begin  func() error // enforces the limits, once
@@ -112,11 +113,18 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 
 func (a *App) check() error {
 	switch {
+	case a.Dedup != nil && a.Dedup.Memory != nil && a.Dedup.Redis != nil:
+		return errors.New("dedup memory and dedup redis exclude each other: write one of them")
+	case a.Dedup != nil && a.Dedup.Redis != nil:
+		if err := a.Dedup.Redis.check(); err != nil {
+			return err
+		}
 	case a.capacity() < 0:
 		return fmt.Errorf("dedup memory: capacity %d must be positive", a.capacity())
 	case !slices.Contains(fsyncs, string(a.journal().Fsync)) && a.journal().Dir != "":
 		return fmt.Errorf("dedup memory: fsync %q is none of %s", a.journal().Fsync, strings.Join(fsyncs, ", "))
-	case a.MaxBuffered < 0:
+	}
+	if a.MaxBuffered < 0 {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)
 	}
 	return nil

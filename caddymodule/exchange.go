@@ -114,7 +114,7 @@ func (x *exchange) timed(f func()) {
 // gets here, so that nobody else can occupy an id.
 func (x *exchange) claim() (dedup.Outcome, error) {
 	s := x.h.settings.dedup
-	options := dedup.Options{Endpoint: x.h.settings.name, Window: s.window, Wait: s.wait}
+	options := dedup.Options{Endpoint: x.h.settings.name, Window: s.window, Wait: s.wait, Lease: x.h.lease}
 	if x.h.settings.mode == delivery.ModeMonitor {
 		options.Wait = 0 // monitoring must not slow a copy down
 	}
@@ -171,7 +171,7 @@ func timestampText(at time.Time) string {
 func (x *exchange) withhold(verdict delivery.Verdict, reason delivery.Reason, respond func() error) error {
 	x.decide(verdict, reason)
 	if x.h.settings.mode == delivery.ModeMonitor {
-		return x.handOver(nil)
+		return x.handOver(dedup.Outcome{})
 	}
 	return respond()
 }

@@ -20,27 +20,31 @@ import (
 var errNoApplication = errors.New("nothing behind verify_webhook answered: add reverse_proxy")
 
 // forward lets a verified delivery go to the application.
-func (x *exchange) forward(claim dedup.Claim) error {
+func (x *exchange) forward(claimed dedup.Outcome) error {
 	// Until the application has said otherwise: also a panic ends as failed.
 	x.decide(delivery.VerdictFailed, "")
-	return x.handOver(claim)
+	return x.handOver(claimed)
 }
 
 // handOver calls the handlers behind this one. The sender hanging up does not
 // cancel them: their outcome counts, and a sender less patient than the
 // application is slow would otherwise never get an event through.
-func (x *exchange) handOver(claim dedup.Claim) error {
+func (x *exchange) handOver(claimed dedup.Outcome) error {
 	x.setOwnHeader()
 	x.body.restore(x.w, x.r)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.r.Context()), x.h.settings.forward)
+	deadline := time.Now().Add(x.h.settings.forward)
+	if d := claimed.Deadline; !d.IsZero() && d.Before(deadline) {
+		deadline = d // another replica takes the delivery over soon after
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(x.r.Context()), deadline)
 	defer cancel()
 	observer := &observer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: x.w}}
 	observer.answered = func(status int) {
 		if x.record.Verdict == delivery.VerdictFailed && status/100 == 2 {
 			// At the header, before the sender sees a byte of it: a broken
 			// connection does not undo what the application has done.
-			if claim != nil {
-				claim.Commit()
+			if claimed.Claim != nil {
+				claimed.Claim.Commit()
 			}
 			x.decide(delivery.VerdictForwarded, "")
 		}

@@ -22,6 +22,14 @@ import (
 //				fsync interval | always | never
 //			}
 //		}
+//		dedup redis <url>... {
+//			username | password | sentinel | prefix <text>
+//			cluster
+//			tls_ca | tls_certificate | tls_key <file>
+//			timeout | lease <duration>
+//			on_error local | reject
+//			capacity <number>
+//		}
 //		delivery_log {
 //			output <writer> ...
 //		}
@@ -86,10 +94,21 @@ func catalogueOf(option any) (catalog.Catalogue, error) {
 }
 
 func (d *directive) store(app *App) error {
-	switch args := d.RemainingArgs(); {
-	case len(args) > 0 && args[0] != "memory":
-		return d.unknown("store", args[0], []string{"memory"})
-	case len(args) != 1:
+	if !d.NextArg() {
+		return d.wants("dedup memory")
+	}
+	switch store := d.Val(); store {
+	case "memory":
+		return d.memory(app)
+	case "redis":
+		return d.redis(app)
+	default:
+		return d.unknown("store", store, []string{"memory", "redis"})
+	}
+}
+
+func (d *directive) memory(app *App) error {
+	if d.NextArg() {
 		return d.wants("dedup memory")
 	}
 	memory := new(MemoryStore)

@@ -31,7 +31,7 @@ func (h *VerifyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next c
 		return x.answer(delivery.VerdictIgnored, `{"received":true,"ignored":true}`)
 	}
 	if h.settings.dedup.off {
-		return x.forward(nil)
+		return x.forward(dedup.Outcome{})
 	}
 
 	outcome, err := x.claim()
@@ -45,7 +45,7 @@ func (h *VerifyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next c
 		return x.busy()
 	}
 	defer outcome.Claim.Abort() // without effect once the application has answered 2xx
-	return x.forward(outcome.Claim)
+	return x.forward(outcome)
 }
 
 // verify checks everything that the head of the request tells before it reads

@@ -30,7 +30,7 @@ var (
 )
 
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, c := range append(keyCounters, deliveries, droppedLines, memoryMetrics{}) {
+	for _, c := range append(keyCounters, deliveries, droppedLines, storeMetrics{}) {
 		if err := registry.Register(c); err != nil && !errors.As(err, &prometheus.AlreadyRegisteredError{}) {
 			return err
 		}

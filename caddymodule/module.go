@@ -94,6 +94,7 @@ type VerifyWebhook struct {
 	app        *App
 	verifier   *webhook.Verifier
 	handshakes []*webhook.Responder
+	lease      time.Duration // of a claim; zero: the store knows none
 	visit      func(url string) error
 	logger     *zap.Logger
 }
@@ -156,6 +157,9 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if most := h.app.maxBuffered() / 2; h.settings.maxBody > most { // a buffer that grows is there twice
 		return fmt.Errorf("endpoint %s: a body of max_body (%d bytes) could never be read: raise max_buffered to twice that%s",
 			h.settings.name, h.settings.maxBody, h.source())
+	}
+	if h.lease, err = h.app.Dedup.lease(h.settings.forward); err != nil {
+		return fmt.Errorf("endpoint %s: %w%s", h.settings.name, err, h.source())
 	}
 	secrets, err := h.resolveSecrets(caddy.NewReplacer())
 	if err != nil {

@@ -18,6 +18,9 @@ import (
 type DedupStore struct {
 	// Remember deliveries in memory.
 	Memory *MemoryStore `json:"memory,omitempty"`
+
+	// Remember deliveries in Redis.
+	Redis *RedisStore `json:"redis,omitempty"`
 }
 
 // MemoryStore remembers deliveries in memory. A reload of the configuration
@@ -65,6 +68,9 @@ func (a *App) openStore() error {
 	}
 	a.memory = memory.(memoryInUse).Memory
 	a.store = a.memory
+	if a.Dedup != nil && a.Dedup.Redis != nil {
+		return a.openRedis()
+	}
 	return nil
 }
 
@@ -76,11 +82,14 @@ func warn(msg string, cause error) {
 
 // closeStore lets go of what openStore took hold of.
 func (a *App) closeStore() error {
-	if a.memory == nil {
-		return nil
+	var errs [2]error
+	if a.redisKey != "" {
+		_, errs[0] = redises.Delete(a.redisKey)
 	}
-	_, err := memories.Delete(memoryKey)
-	return err
+	if a.memory != nil {
+		_, errs[1] = memories.Delete(memoryKey)
+	}
+	return errors.Join(errs[:]...)
 }
 
 func (s *DedupStore) memory() MemoryStore {
@@ -91,7 +100,11 @@ func (s *DedupStore) memory() MemoryStore {
 }
 
 func (a *App) capacity() int {
-	return cmp.Or(a.Dedup.memory().Capacity, dedup.DefaultCapacity)
+	given := a.Dedup.memory().Capacity
+	if a.Dedup != nil && a.Dedup.Redis != nil {
+		given = a.Dedup.Redis.Capacity
+	}
+	return cmp.Or(given, dedup.DefaultCapacity)
 }
 
 func (a *App) journal() dedup.JournalOptions {

@@ -180,8 +180,24 @@ func TestMemoryIsMeasured(t *testing.T) {
 	for _, id := range []string{"1", "2", "2"} {
 		g.send("/", event{id: id})
 	}
+	got := gather(t, storeMetrics{})
+	if got["effective_window_seconds"] <= 0 || got["journal_bytes"] <= 0 {
+		t.Errorf("%v", got)
+	}
+	for name, want := range map[string]float64{
+		"entries": 2, "evicted_early_total": 0, "in_flight": 0, "waiters": 0, "journal_segments": 1, "journal_errors_total": 0,
+	} {
+		if value, ok := got[name]; !ok || value != want {
+			t.Errorf("%s is %v, want %v", name, value, want)
+		}
+	}
+}
+
+// gather returns the values by what follows the metrics' common prefix.
+func gather(t *testing.T, c prometheus.Collector) map[string]float64 {
+	t.Helper()
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(memoryMetrics{}); err != nil {
+	if err := registry.Register(c); err != nil {
 		t.Fatal(err)
 	}
 	families, err := registry.Gather()
@@ -193,14 +209,5 @@ func TestMemoryIsMeasured(t *testing.T) {
 		m := family.GetMetric()[0]
 		got[strings.TrimPrefix(family.GetName(), "caddy_webhook_dedup_")] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
 	}
-	if got["effective_window_seconds"] <= 0 || got["journal_bytes"] <= 0 {
-		t.Errorf("%v", got)
-	}
-	for name, want := range map[string]float64{
-		"entries": 2, "evicted_early_total": 0, "in_flight": 0, "waiters": 0, "journal_segments": 1, "journal_errors_total": 0,
-	} {
-		if value, ok := got[name]; !ok || value != want {
-			t.Errorf("%s is %v, want %v", name, value, want)
-		}
-	}
+	return got
 }

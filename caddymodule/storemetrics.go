@@ -1,61 +1,104 @@
 package caddymodule
 
 import (
+	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hookpass/hookpass/dedup"
 )
 
-// memoryMetrics tell how the process's memory of deliveries fares.
-type memoryMetrics struct{}
+// storeMetrics tell how the memory of deliveries fares, and Redis behind it.
+type storeMetrics struct{}
 
-type memoryMetric struct {
+// storeMetric is one of them; S is what the store counts.
+type storeMetric[S any] struct {
 	*prometheus.Desc
 	kind  prometheus.ValueType
-	value func(dedup.Stats) float64
+	value func(S) float64
 }
 
-func memoryGauge(name, help string, value func(dedup.Stats) float64) memoryMetric {
-	return memoryMetric{prometheus.NewDesc("caddy_webhook_dedup_"+name, help, nil, nil), prometheus.GaugeValue, value}
+func gauge[S any](name, help string, value func(S) float64) storeMetric[S] {
+	return storeMetric[S]{prometheus.NewDesc("caddy_webhook_dedup_"+name, help, nil, nil), prometheus.GaugeValue, value}
 }
 
-func memoryCounter(name, help string, value func(dedup.Stats) float64) memoryMetric {
-	return memoryMetric{prometheus.NewDesc("caddy_webhook_dedup_"+name, help, nil, nil), prometheus.CounterValue, value}
+func counter[S any](name, help string, value func(S) float64) storeMetric[S] {
+	return storeMetric[S]{prometheus.NewDesc("caddy_webhook_dedup_"+name, help, nil, nil), prometheus.CounterValue, value}
 }
 
-var allMemoryMetrics = []memoryMetric{
-	memoryGauge("entries", "Deliveries remembered.",
+var memoryMetrics = []storeMetric[dedup.Stats]{
+	gauge("entries", "Deliveries remembered.",
 		func(s dedup.Stats) float64 { return float64(s.Entries) }),
-	memoryGauge("effective_window_seconds", "Age of the oldest delivery remembered: how far back the memory reaches.",
+	gauge("effective_window_seconds", "Age of the oldest delivery remembered: how far back the memory reaches.",
 		func(s dedup.Stats) float64 { return s.EffectiveWindow.Seconds() }),
-	memoryCounter("evicted_early_total", "Deliveries forgotten before their window ended, for lack of capacity.",
+	counter("evicted_early_total", "Deliveries forgotten before their window ended, for lack of capacity.",
 		func(s dedup.Stats) float64 { return float64(s.EvictedEarly) }),
-	memoryGauge("in_flight", "Deliveries at the application, and not settled.",
+	gauge("in_flight", "Deliveries at the application, and not settled.",
 		func(s dedup.Stats) float64 { return float64(s.InFlight) }),
-	memoryGauge("waiters", "Copies that wait for one in flight.",
+	gauge("waiters", "Copies that wait for one in flight.",
 		func(s dedup.Stats) float64 { return float64(s.Waiters) }),
-	memoryGauge("journal_segments", "Files of the journal.",
+	gauge("journal_segments", "Files of the journal.",
 		func(s dedup.Stats) float64 { return float64(s.Segments) }),
-	memoryGauge("journal_bytes", "Size of the journal.",
+	gauge("journal_bytes", "Size of the journal.",
 		func(s dedup.Stats) float64 { return float64(s.JournalBytes) }),
-	memoryCounter("journal_errors_total", "What could not be read from the journal, or written to it.",
+	counter("journal_errors_total", "What could not be read from the journal, or written to it.",
 		func(s dedup.Stats) float64 { return float64(s.JournalErrors) }),
 }
 
+var redisMetrics = []storeMetric[dedup.RedisStats]{
+	counter("redis_claim_errors_total", "Claims that Redis did not answer.",
+		func(s dedup.RedisStats) float64 { return float64(s.ClaimErrors) }),
+	counter("redis_commit_errors_total", "Successes that Redis did not take at once.",
+		func(s dedup.RedisStats) float64 { return float64(s.CommitErrors) }),
+	counter("redis_abort_errors_total", "Failures that Redis did not take at once.",
+		func(s dedup.RedisStats) float64 { return float64(s.AbortErrors) }),
+	gauge("redis_outage", "1 while Redis does not answer and is not asked.",
+		func(s dedup.RedisStats) float64 {
+			if s.Outage {
+				return 1
+			}
+			return 0
+		}),
+	counter("redis_unshared_total", "Deliveries that this replica decided alone, or rejected, as Redis was out.",
+		func(s dedup.RedisStats) float64 { return float64(s.Unshared) }),
+	counter("redis_leases_lost_total", "Successes that came after their lease, so that another replica may have forwarded the delivery, too.",
+		func(s dedup.RedisStats) float64 { return float64(s.LeasesLost) }),
+	gauge("redis_pending_commits", "Successes that Redis has yet to be told of.",
+		func(s dedup.RedisStats) float64 { return float64(s.PendingCommits) }),
+	counter("redis_lost_commits_total", "Successes that Redis was not told of within their window.",
+		func(s dedup.RedisStats) float64 { return float64(s.LostCommits) }),
+}
+
 // Describe implements prometheus.Collector.
-func (memoryMetrics) Describe(all chan<- *prometheus.Desc) {
-	for _, m := range allMemoryMetrics {
+func (storeMetrics) Describe(all chan<- *prometheus.Desc) {
+	for _, m := range memoryMetrics {
+		all <- m.Desc
+	}
+	for _, m := range redisMetrics {
 		all <- m.Desc
 	}
 }
 
-// Collect implements prometheus.Collector.
-func (memoryMetrics) Collect(all chan<- prometheus.Metric) {
-	memories.Range(func(_, value any) bool {
-		stats := value.(memoryInUse).Stats()
-		for _, m := range allMemoryMetrics {
-			all <- prometheus.MustNewConstMetric(m.Desc, m.kind, m.value(stats))
-		}
+// Collect implements prometheus.Collector. While a configuration takes the place
+// of another, each may have a Redis of its own.
+func (storeMetrics) Collect(all chan<- prometheus.Metric) {
+	collect(all, memories, memoryMetrics, func(value any) dedup.Stats { return value.(memoryInUse).Stats() })
+	collect(all, redises, redisMetrics, func(value any) dedup.RedisStats { return value.(redisInUse).Stats() })
+}
+
+func collect[S any](all chan<- prometheus.Metric, pool *caddy.UsagePool, metrics []storeMetric[S], stats func(any) S) {
+	var each []S
+	pool.Range(func(_, value any) bool {
+		each = append(each, stats(value))
 		return true
 	})
+	if len(each) == 0 {
+		return
+	}
+	for _, m := range metrics {
+		sum := 0.0
+		for _, s := range each {
+			sum += m.value(s)
+		}
+		all <- prometheus.MustNewConstMetric(m.Desc, m.kind, sum)
+	}
 }

@@ -59,6 +59,18 @@ var bugs = []bug{
 		"a restart does not read the journal", killed, "dedup/reader.go",
 		[]string{`commits := j.store.adopt(j.effective(c))`, `commits := j.store.adopt(j.effective(newContents()))`},
 	},
+	{
+		"other replicas do not learn of a success", shared, "dedup/server.go",
+		[]string{`e.value, "GET", "PX", milliseconds(e.ttl))`, `e.value, "GET", "PX", 1)`},
+	},
+	{
+		"the claim of another replica is taken for one's own", shared, "dedup/redisclaim.go",
+		[]string{`if value == c.token {`, `if strings.HasPrefix(value, claimMark) {`},
+	},
+	{
+		"a claim ends long before its forward", shared, "dedup/redisclaim.go",
+		[]string{`c.token, c.options.Lease}`, `c.token, c.options.Lease / 100}`},
+	},
 }
 
 // Enough for each of the bugs to show several times.

@@ -24,12 +24,19 @@ type scenario struct {
 	replicas int
 	dedup    func(l *lab) string // the global option
 	kills    bool                // hookpass is killed and started again
+	redis    bool                // there is a Redis, which is stopped and killed as well
 }
 
 var (
 	reloaded = scenario{
 		name: "memory, reloaded every second", replicas: 1,
 		dedup: func(*lab) string { return "dedup memory" },
+	}
+	shared = scenario{
+		name: "three replicas and a Redis, all of them killed", replicas: 3, kills: true, redis: true,
+		dedup: func(l *lab) string {
+			return fmt.Sprintf("dedup redis unix://%s {\n\t\ton_error reject\n\t\tlease 3s\n\t\ttimeout 100ms\n\t}", l.cache.socket())
+		},
 	}
 	killed = scenario{
 		name: "journal, killed and started again", replicas: 1, kills: true,
@@ -39,7 +46,7 @@ var (
 
 func TestChaos(t *testing.T) {
 	hookpass := build(t, nil)
-	for _, s := range []scenario{reloaded, killed} {
+	for _, s := range []scenario{reloaded, killed, shared} {
 		t.Run(s.name, func(t *testing.T) {
 			l := s.run(t, hookpass, *deliveries, time.Minute)
 			for _, v := range l.violations() {
@@ -59,6 +66,7 @@ type lab struct {
 	dir         string
 	start       time.Time
 	application *application
+	cache       *redisServer
 	replicas    []*replica
 	histories   []history
 }
@@ -76,6 +84,7 @@ const (
 	ofDelivery = iota
 	ofSender
 	ofKills
+	ofRedis
 	ofApplication
 )
 
@@ -88,6 +97,9 @@ func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Durat
 		l.histories[i].plan(i)
 	}
 	l.application = l.newApplication()
+	if s.redis {
+		l.cache = startRedis(t, l.dir)
+	}
 	for range s.replicas {
 		l.replicas = append(l.replicas, l.startReplica(hookpass))
 	}
@@ -97,6 +109,9 @@ func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Durat
 	trouble.every(between(dice(ofApplication, 0), time.Second, 2*time.Second), l.application.dieAndReturn)
 	if s.kills {
 		trouble.every(between(dice(ofKills, 0), time.Second, 2*time.Second), l.kill(dice(ofKills, 1)))
+	}
+	if s.redis {
+		trouble.every(between(dice(ofRedis, 0), 2*time.Second, 4*time.Second), l.cache.fail(dice(ofRedis, 1)))
 	}
 	senders := l.startSenders()
 	senders.started()

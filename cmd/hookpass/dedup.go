@@ -104,8 +104,12 @@ func (m *memory) list() error {
 		return encoder.Encode(state)
 	}
 	var rows strings.Builder
-	fmt.Fprintf(&rows, "%d of at most %d deliveries remembered, the oldest for %v; %d in flight, %d copies waiting, %d forgotten early\n\n",
-		state.Entries, state.Capacity, seconds(state.EffectiveWindow), state.InFlight, state.Waiters, state.EvictedEarly)
+	where := state.Store
+	if state.Outage {
+		where += " (which does not answer)"
+	}
+	fmt.Fprintf(&rows, "in %s: %d of at most %d deliveries remembered, the oldest for %v; %d in flight, %d copies waiting, %d forgotten early\n\n",
+		where, state.Entries, state.Capacity, seconds(state.EffectiveWindow), state.InFlight, state.Waiters, state.EvictedEarly)
 	fmt.Fprintln(&rows, "ENDPOINT\tPROVIDER\tKEY\tWINDOW")
 	for _, e := range state.Endpoints {
 		fmt.Fprintf(&rows, "%s\t%s\t%s\t%v\n", e.Name, e.Provider, e.Key, seconds(e.Window))

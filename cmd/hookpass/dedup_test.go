@@ -202,7 +202,7 @@ func TestWhatIsRememberedIsShown(t *testing.T) {
 	if err := json.Unmarshal([]byte(output), &state); err != nil {
 		t.Fatalf("%v in %s", err, output)
 	}
-	if state.Entries != 3 || state.Capacity != 1_000_000 || state.InFlight != 0 {
+	if state.Entries != 3 || state.Capacity != 1_000_000 || state.InFlight != 0 || state.Store != "memory" || state.Outage {
 		t.Errorf("three deliveries are shown as %+v", state)
 	}
 	table, err := g.dedup()
@@ -210,7 +210,7 @@ func TestWhatIsRememberedIsShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range []string{
-		"deliveries remembered",
+		"in memory: 3 of at most 1000000 deliveries remembered",
 		"by-id     saltare   provider  96h0m0s",
 		"by-body   saltare   content   96h0m0s",
 		"off       saltare   off       0s",
