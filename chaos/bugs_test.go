@@ -33,7 +33,7 @@ var bugs = []bug{
 	},
 	{
 		"a success is not remembered", reloaded, "caddymodule/forward.go",
-		[]string{`claim.Commit()`, `claim.Abort()`},
+		[]string{`claimed.Claim.Commit()`, `claimed.Claim.Abort()`},
 	},
 	{
 		"a sender that hangs up cancels the forward", reloaded, "caddymodule/forward.go",

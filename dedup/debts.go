@@ -28,9 +28,10 @@ type debts struct {
 	limit int
 	wake  chan struct{} // there are new ones
 
-	mu    sync.Mutex
-	queue []debt
-	lost  uint64 // successes that Redis was never told of
+	mu     sync.Mutex
+	queue  []debt
+	paying int    // taken, and not back or paid
+	lost   uint64 // successes that Redis was never told of
 }
 
 func newDebts(limit int) *debts {
@@ -45,6 +46,14 @@ func (q *debts) add(d debt) {
 	}
 }
 
+// back ends the payment of n debts, of which these are unpaid.
+func (q *debts) back(n int, unpaid []debt) {
+	q.append(unpaid...)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paying -= n
+}
+
 func (q *debts) append(d ...debt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,7 +63,7 @@ func (q *debts) append(d ...debt) {
 	}
 }
 
-// take removes the next debts, at most n.
+// take removes the next debts, at most n, until they are back.
 func (q *debts) take(n int) (batch []debt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -66,6 +75,7 @@ func (q *debts) take(n int) (batch []debt) {
 			q.queue = q.queue[1:]
 		}
 	}
+	q.paying += len(batch)
 	return batch
 }
 
@@ -89,5 +99,5 @@ func (q *debts) forget(id ID, until time.Time) {
 func (q *debts) count() (pending int, lost uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.queue), q.lost
+	return len(q.queue) + q.paying, q.lost
 }

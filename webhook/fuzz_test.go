@@ -202,6 +202,9 @@ func FuzzSNS(f *testing.F) {
 		if _, err := v.Verify(&Request{Body: body}, arrival); err == nil {
 			t.Fatalf("accepted %q", body)
 		}
+		if !json.Valid(body) {
+			return // which Verify refuses, whatever is signed
+		}
 		signed, err := snsText(body)
 		if err == nil && bytes.Count(signed, []byte("\n")) < 2 {
 			t.Fatalf("%q is signed as %q", body, signed)
