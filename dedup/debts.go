@@ -30,7 +30,7 @@ type debts struct {
 
 	mu     sync.Mutex
 	queue  []debt
-	paying int    // taken, and not back or paid
+	paying int    // taken, and not yet back or paid
 	lost   uint64 // successes that Redis was never told of
 }
 
@@ -39,31 +39,24 @@ func newDebts(limit int) *debts {
 }
 
 func (q *debts) add(d debt) {
+	q.mu.Lock()
 	q.append(d)
+	q.mu.Unlock()
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-// back ends the payment of n debts, of which these are unpaid.
-func (q *debts) back(n int, unpaid []debt) {
-	q.append(unpaid...)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.paying -= n
-}
-
+// append needs q.mu held.
 func (q *debts) append(d ...debt) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.queue = append(q.queue, d...)
 	for len(q.queue) > q.limit {
 		q.drop()
 	}
 }
 
-// take removes the next debts, at most n, until they are back.
+// take gives out the next debts, at most n, until giveBack.
 func (q *debts) take(n int) (batch []debt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,8 +68,16 @@ func (q *debts) take(n int) (batch []debt) {
 			q.queue = q.queue[1:]
 		}
 	}
-	q.paying += len(batch)
+	q.paying = len(batch)
 	return batch
+}
+
+// giveBack ends take with those that could not be paid.
+func (q *debts) giveBack(unpaid []debt) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paying = 0
+	q.append(unpaid...)
 }
 
 // drop needs q.mu held.

@@ -78,7 +78,7 @@ func (r *Redis) payDebts() {
 		}
 		left -= len(batch)
 		unpaid, err := r.pay(batch)
-		r.debts.back(len(batch), unpaid)
+		r.debts.giveBack(unpaid)
 		if len(unpaid) == len(batch) {
 			r.outage.note(err)
 			return
