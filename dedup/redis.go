@@ -58,8 +58,8 @@ type Redis struct {
 	outage outage
 	debts  *debts
 
-	hearing sync.Mutex
-	heard   map[string]string // what is to be forgotten, as last heard of
+	hearing chan struct{}                     // holds one while what is to be forgotten is told or heard
+	heard   atomic.Pointer[map[string]string] // that; nil: nothing yet
 
 	stop, stopped chan struct{} // of the upkeep
 	closeOnce     sync.Once
@@ -98,6 +98,7 @@ func newRedis(local *Memory, server server, o RedisOptions) *Redis {
 		gate:    newGate(),
 		warn:    o.Warn,
 		debts:   newDebts(local.ring.limit()),
+		hearing: make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 	}

@@ -124,3 +124,22 @@ func (r *replicas) Close(ctx context.Context) error {
 	wg.Wait()
 	return errors.Join(errs...)
 }
+
+// A replica that is told to forget cannot know what another one owes Redis yet.
+func TestCommitThatRedisHearsOfLateStaysForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		redis := newFakeServer()
+		late := newRedis(newTestMemory(t, 1), serverFuncs{
+			server: redis,
+			onSet:  func(context.Context, pair) (string, error) { return "", errPlanted },
+		}, RedisOptions{})
+		other := newTestRedis(t, redis, RedisOptions{})
+		forward(t, late, nthID(0), minute).Commit()
+		forget(t, other, nthID(0), false)
+		late.payDebts()
+		forward(t, other, nthID(0), minute).Abort()
+		third := newTestRedis(t, redis, RedisOptions{})
+		synctest.Wait()
+		forward(t, third, nthID(0), minute).Abort()
+	})
+}

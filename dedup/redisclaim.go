@@ -107,7 +107,8 @@ func (c *redisClaim) begin() (Outcome, error) {
 func (c *redisClaim) remembered(d done) bool {
 	memory, window := c.local.store, c.options.Window
 	at := memory.monotonic(d.at)
-	if window <= 0 || memory.now()-at >= window || at <= memory.forgottenUntil(c.options.Endpoint) {
+	if window <= 0 || memory.now()-at >= window ||
+		at <= memory.forgottenUntil(c.options.Endpoint) || c.store.forgotten(c.local.id, d) {
 		return false
 	}
 	if memory.journal.Load() != nil {

@@ -54,11 +54,7 @@ func wantOutage(t *testing.T, r *Redis, want bool) {
 // awaitUpkeep returns when the upkeep has gone through its first round.
 func awaitUpkeep(t *testing.T, r *Redis) {
 	t.Helper()
-	eventually(t, "the upkeep begins", func() bool {
-		r.hearing.Lock()
-		defer r.hearing.Unlock()
-		return r.heard != nil
-	})
+	eventually(t, "the upkeep begins", func() bool { return r.heard.Load() != nil })
 }
 
 // stop freezes the server, as a machine that swaps or a network that swallows

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -32,8 +33,7 @@ func (r *Redis) Forget(ctx context.Context, id ID) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, upkeepTimeout)
 	defer cancel()
 
-	// First comes the note, which keeps a claim from putting back what it replaced,
-	// and last this replica, which would else learn again what the key still holds.
+	// At this replica last, which would else learn again what the key still holds.
 	until := r.local.barrier()
 	err = r.announce(ctx, forgottenID, id, until)
 	value, errGet := r.server.get(ctx, r.key(id))
@@ -66,26 +66,51 @@ func unavailable(cause error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, cause)
 }
 
-// announce has other replicas forget what was committed until then.
+// announce has all replicas forget what was committed until then.
 func (r *Redis) announce(ctx context.Context, kind string, id ID, until time.Duration) error {
-	return r.server.note(ctx, r.prefix+"forgotten", noteOn(kind, id), strconv.FormatInt(r.local.wall(until).UnixNano(), 10))
+	r.hearing <- struct{}{}
+	defer func() { <-r.hearing }()
+	field, value := noteOn(kind, id), strconv.FormatInt(r.local.wall(until).UnixNano(), 10)
+	if err := r.server.note(ctx, r.prefix+"forgotten", field, value); err != nil {
+		return err
+	}
+	notes := map[string]string{}
+	if heard := r.heard.Load(); heard != nil {
+		maps.Copy(notes, *heard)
+	}
+	notes[field] = value
+	r.heard.Store(&notes)
+	return nil
 }
 
 func noteOn(kind string, id ID) string {
 	return kind + ":" + base64.RawURLEncoding.EncodeToString(id[:])
 }
 
+// forgotten reports whether a commit was to be forgotten. Its key may be there
+// nevertheless, written late or put back.
+func (r *Redis) forgotten(id ID, d done) bool {
+	heard := r.heard.Load()
+	if heard == nil {
+		return false
+	}
+	field := noteOn(forgottenID, id)
+	_, _, until, ok := parseNote(field, (*heard)[field])
+	return ok && !d.at.After(until)
+}
+
 // hearToForget forgets what other replicas were told to, and takes off the map
 // what all of them must have heard of.
 func (r *Redis) hearToForget() {
-	r.hearing.Lock()
-	defer r.hearing.Unlock()
+	r.hearing <- struct{}{}
+	defer func() { <-r.hearing }()
 	ctx, cancel := context.WithTimeout(context.Background(), upkeepTimeout)
 	defer cancel()
 	notes, err := r.server.allNotes(ctx, r.prefix+"forgotten")
 	if err != nil {
 		return // whether Redis is out shows elsewhere
 	}
+	before := r.heard.Swap(&notes)
 	var outdated []string
 	for field, value := range notes {
 		kind, id, at, ok := parseNote(field, value)
@@ -93,7 +118,7 @@ func (r *Redis) hearToForget() {
 		case !ok || kind == forgottenID && time.Since(at) > forgottenFor:
 			outdated = append(outdated, field)
 			continue
-		case r.heard[field] == value:
+		case before != nil && (*before)[field] == value:
 			continue
 		}
 		// A Memory refuses to once it is closed, when nobody asks it any more.
@@ -104,7 +129,6 @@ func (r *Redis) hearToForget() {
 			_, _ = r.local.forget(id, until)
 		}
 	}
-	r.heard = notes
 	if len(outdated) > 0 {
 		_ = r.server.unnote(ctx, r.prefix+"forgotten", outdated) // or the next time
 	}

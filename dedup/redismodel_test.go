@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -230,7 +231,15 @@ var redisMutants = []struct {
 		return serverFuncs{server: s, onAllNotes: func(context.Context, string) (map[string]string, error) { return nil, nil }}
 	}}},
 	{"forgets only itself", "replicas that remember but one delivery themselves", redisFault{server: func(s server) server {
-		return serverFuncs{server: s, onGet: func(context.Context, string) (string, error) { return "", nil }}
+		return serverFuncs{
+			server: s,
+			onGet:  func(context.Context, string) (string, error) { return "", nil },
+			onAllNotes: func(ctx context.Context, key string) (map[string]string, error) {
+				notes, err := s.allNotes(ctx, key)
+				maps.DeleteFunc(notes, func(field, _ string) bool { return strings.HasPrefix(field, forgottenID) })
+				return notes, err
+			},
+		}
 	}}},
 	{"does not wait for other replicas", "replicas", redisFault{store: onBegin(func(b beginFunc) beginFunc {
 		return func(ctx context.Context, id ID, o Options) (Outcome, error) {

@@ -110,19 +110,9 @@ func (r *Redis) pay(batch []debt) (unpaid []debt, last error) {
 }
 
 // release frees the key of a claim, if it is still that claim's, or puts back what
-// it replaced, unless that was to be forgotten since.
+// it replaced.
 func (r *Redis) release(ctx context.Context, d debt) error {
 	p := r.pair(d)
-	if p.ttl > 0 {
-		notes, err := r.server.allNotes(ctx, r.prefix+"forgotten")
-		if err != nil {
-			return err
-		}
-		_, _, at, ok := parseNote(noteOn(forgottenID, d.id), notes[noteOn(forgottenID, d.id)])
-		if ok && !at.Before(d.done.at) {
-			p.ttl = 0
-		}
-	}
 	if p.ttl <= 0 {
 		p.value = ""
 	}
