@@ -6,41 +6,123 @@ import (
 	"testing"
 )
 
-// BenchmarkRedis is what a new delivery costs, as BenchmarkClaimCommit, with a
-// Redis on this machine, and what a copy costs that another replica has handled.
-func BenchmarkRedis(b *testing.B) {
-	server := startRedis(b)
-	replica := func(b *testing.B) *Redis {
-		r, err := NewRedis(openForBench(b), RedisOptions{URLs: []string{server.url()}})
+// benchReplicas returns stores that share a Redis on the loopback.
+func benchReplicas(b *testing.B, n int) (replicas []*Redis) {
+	b.Helper()
+	redis := startRedis(b)
+	for range n {
+		m, err := NewMemory(DefaultCapacity)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { _ = r.Close(context.Background()) })
-		return r
+		r, err := NewRedis(m, RedisOptions{URLs: []string{redis.url()}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			_ = r.Close(context.Background())
+			_ = m.Close(context.Background())
+		})
+		replicas = append(replicas, r)
 	}
+	return replicas
+}
+
+// BenchmarkRedisClaimCommit is what a new delivery costs with one sender, or with
+// as many as there are processors, beside the Memory alone.
+func BenchmarkRedisClaimCommit(b *testing.B) {
+	claimCommit := func(s Store, next *atomic.Uint64) bool {
+		out, err := s.Begin(context.Background(), benchID(next.Add(1)), benchOptions)
+		if err != nil || out.Kind != Forward {
+			return false
+		}
+		out.Claim.Commit()
+		return true
+	}
+	stores := map[string]Store{"redis": benchReplicas(b, 1)[0]}
+	m, err := NewMemory(DefaultCapacity)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = m.Close(context.Background()) })
+	stores["memory"] = m
 	var next atomic.Uint64
-	run := func(b *testing.B, first, second Store) {
-		b.ReportAllocs()
-		b.SetParallelism(32) // as deliveries come
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				id := benchID(next.Add(1))
-				out, err := first.Begin(context.Background(), id, benchOptions)
-				if err != nil || out.Kind != Forward {
-					b.Errorf("Begin = %v, %v", out.Kind, err)
-					return
-				}
-				out.Claim.Commit()
-				if second == nil {
-					continue
-				}
-				if out, err = second.Begin(context.Background(), id, benchOptions); err != nil || out.Kind != Duplicate {
-					b.Errorf("Begin = %v, %v", out.Kind, err)
-					return
+	for _, name := range []string{"memory", "redis"} {
+		s := stores[name]
+		b.Run("one/store="+name, func(b *testing.B) {
+			for b.Loop() {
+				if !claimCommit(s, &next) {
+					b.Fatal("not forwarded")
 				}
 			}
 		})
+		b.Run("parallel/store="+name, func(b *testing.B) {
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if !claimCommit(s, &next) {
+						b.Error("not forwarded")
+					}
+				}
+			})
+		})
 	}
-	b.Run("new", func(b *testing.B) { run(b, replica(b), nil) })
-	b.Run("new+copy", func(b *testing.B) { run(b, replica(b), replica(b)) })
+}
+
+// BenchmarkRedisDuplicate is what a repeated delivery costs: at the replica that
+// has handled it, and at another one that hears of it for the first time.
+func BenchmarkRedisDuplicate(b *testing.B) {
+	replicas := benchReplicas(b, 2)
+	var n uint64
+	b.Run("here", func(b *testing.B) {
+		forwardBench(b, replicas[0], 0)
+		for b.Loop() {
+			duplicateBench(b, replicas[0], 0)
+		}
+	})
+	b.Run("elsewhere", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			n++
+			forwardBench(b, replicas[0], n)
+			b.StartTimer()
+			duplicateBench(b, replicas[1], n)
+		}
+	})
+	// From a commit to a copy's knowing of it that waits at another replica.
+	b.Run("waiting elsewhere", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			n++
+			out, err := replicas[0].Begin(context.Background(), benchID(n), benchOptions)
+			if err != nil || out.Kind != Forward {
+				b.Fatal(out.Kind, err)
+			}
+			known := make(chan struct{})
+			go func() {
+				defer close(known)
+				duplicateBench(b, replicas[1], n)
+			}()
+			eventually(b, "a copy waits", func() bool { return replicas[1].local.Stats().Waiters == 1 })
+			b.StartTimer()
+			out.Claim.Commit()
+			<-known
+		}
+	})
+}
+
+func forwardBench(b *testing.B, s Store, n uint64) {
+	b.Helper()
+	out, err := s.Begin(context.Background(), benchID(n), benchOptions)
+	if err != nil || out.Kind != Forward {
+		b.Fatal(out.Kind, err)
+	}
+	out.Claim.Commit()
+}
+
+func duplicateBench(b *testing.B, s Store, n uint64) {
+	b.Helper()
+	if out, err := s.Begin(context.Background(), benchID(n), benchOptions); err != nil || out.Kind != Duplicate {
+		b.Error(out.Kind, err)
+	}
 }
