@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -170,12 +172,21 @@ func (l *lab) reload() {
 	}
 }
 
+// nextPort is below those that the kernel gives to whoever asks for any: what is
+// killed must find its port free when it returns.
+var nextPort atomic.Int64
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 12_000, 20_000
+	for range last - first {
+		port := first + (os.Getpid()+int(nextPort.Add(1)))%(last-first)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if listener, err := net.Listen("tcp", address); err == nil {
+			listener.Close()
+			return address
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
