@@ -100,12 +100,23 @@ func (a *App) openRedis() error {
 	if err != nil {
 		return err
 	}
-	// What placeholders and files held counts, too, but is nothing to be kept.
-	identity, err := json.Marshal([]any{a.Dedup.Redis, options.URLs, options.Username, options.Password})
+	// What placeholders and files hold counts, too, but is nothing to be kept.
+	identity := []any{a.Dedup.Redis, options.URLs, options.Username, options.Password}
+	for _, path := range []string{a.Dedup.Redis.TLSCA, a.Dedup.Redis.TLSCertificate, a.Dedup.Redis.TLSKey} {
+		if path == "" {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		identity = append(identity, text)
+	}
+	text, err := json.Marshal(identity)
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%x", sha256.Sum256(identity))
+	key := fmt.Sprintf("%x", sha256.Sum256(text))
 	value, _, err := redises.LoadOrNew(key, func() (caddy.Destructor, error) {
 		redis, err := dedup.NewRedis(a.memory, options)
 		return redisInUse{redis}, err
