@@ -111,7 +111,7 @@ func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Durat
 		trouble.every(between(dice(ofKills, 0), time.Second, 2*time.Second), l.kill(dice(ofKills, 1)))
 	}
 	if s.redis {
-		trouble.every(between(dice(ofRedis, 0), 2*time.Second, 4*time.Second), l.cache.fail(dice(ofRedis, 1)))
+		trouble.every(between(dice(ofRedis, 0), 2*time.Second, 4*time.Second), l.cache.fail(l, dice(ofRedis, 1)))
 	}
 	senders := l.startSenders()
 	senders.started()

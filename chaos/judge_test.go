@@ -15,6 +15,9 @@ const (
 	// not reported to it.
 	commitTime = time.Second
 
+	// After an outage Redis has been told by then of what it missed.
+	arrearsTime = 3 * time.Second
+
 	// What the application notices late: that hookpass gave a request up.
 	noticeTime = 300 * time.Millisecond
 
@@ -27,11 +30,15 @@ func (l *lab) violations() []string {
 	for _, r := range l.replicas {
 		maps.Copy(killed, r.killed)
 	}
+	var outages []outage
+	if l.cache != nil {
+		outages = l.cache.outages
+	}
 	var all []string
 	for i := range l.histories {
 		h := &l.histories[i]
 		slices.SortFunc(h.visits, func(a, b visit) int { return cmp.Compare(a.start, b.start) })
-		for _, found := range []string{h.together(), h.handledAgain(killed), h.falseSuccess(), h.lost()} {
+		for _, found := range []string{h.together(), h.handledAgain(killed, outages), h.falseSuccess(), h.lost()} {
 			if found != "" {
 				all = append(all, fmt.Sprintf("delivery %d of %s: %s\n\tapplication %v\n\tsenders %v", i, h.provider.name, found, h.visits, h.attempts))
 			}
@@ -58,15 +65,21 @@ func (h *history) together() string {
 }
 
 // handledAgain finds a request that came after another was answered with
-// success, unless hookpass was killed in between and had told no sender.
-func (h *history) handledAgain(killed map[string]time.Duration) string {
+// success, unless nobody is left who could have known: hookpass was killed before
+// it had told a sender, or while it was the only one to remember, as Redis was
+// out.
+func (h *history) handledAgain(killed map[string]time.Duration, outages []outage) string {
 	for n := 1; n < len(h.visits); n++ {
 		before, next := h.visits[n-1], h.visits[n]
 		if !before.handled() {
 			continue
 		}
 		at, crashed := killed[before.incarnation]
-		if !crashed || at > before.end+commitTime || h.acknowledgedBefore(next.start) {
+		unsaid := crashed && at <= before.end+commitTime && !h.acknowledgedBefore(next.start)
+		untold := crashed && slices.ContainsFunc(outages, func(o outage) bool {
+			return o.from <= before.end+commitTime && before.end <= o.to+commitTime && at <= o.to+arrearsTime
+		})
+		if !unsaid && !untold {
 			return fmt.Sprintf("forwarded again after request %d was handled", n-1)
 		}
 	}

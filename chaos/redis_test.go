@@ -18,7 +18,11 @@ type redisServer struct {
 	*testing.T
 	dir     string
 	command *exec.Cmd
+	outages []outage
 }
+
+// outage is a time in which Redis took nothing.
+type outage struct{ from, to time.Duration }
 
 func startRedis(t *testing.T, dir string) *redisServer {
 	t.Helper()
@@ -66,8 +70,10 @@ func (s *redisServer) kill() {
 }
 
 // fail returns a function that stops Redis for a while, or kills it.
-func (s *redisServer) fail(d *rand.Rand) func() {
+func (s *redisServer) fail(l *lab, d *rand.Rand) func() {
 	return func() {
+		from := l.now()
+		defer func() { s.outages = append(s.outages, outage{from, l.now()}) }()
 		if d.IntN(2) == 0 {
 			_ = s.command.Process.Signal(syscall.SIGSTOP)
 			rest(s.Context(), time.Second)
