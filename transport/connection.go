@@ -65,7 +65,13 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		unwatch()
 		c.close() // which ends the writing, too
-		switch writeErr := <-written; {
+		var writeErr error
+		select {
+		case writeErr = <-written:
+		case <-ctx.Done(): // the body may come from a sender that does not go on
+			return nil, err
+		}
+		switch {
 		case !c.sent && writeErr != nil:
 			return nil, fmt.Errorf("%w: %w: %w", ErrNoAnswer, errNothingSent, writeErr)
 		case writeErr != nil:
@@ -89,7 +95,9 @@ func (c *connection) write(r *http.Request) <-chan error {
 		err := r.Write(c.writer)
 		written <- errors.Join(err, c.writer.Flush())
 	}
-	if r.ContentLength >= 0 && r.ContentLength <= maxWrittenFirst {
+	none := r.Body == nil || r.Body == http.NoBody
+	// As in net/http, no length and a body is a length that is not known.
+	if none || r.ContentLength > 0 && r.ContentLength <= maxWrittenFirst {
 		send()
 	} else {
 		go send()

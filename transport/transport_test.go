@@ -440,6 +440,23 @@ func TestTheContextEndsARequest(t *testing.T) {
 	}
 }
 
+// A sender that does not go on holds nobody longer than the context does.
+func TestTheContextEndsARequestThatIsStillArriving(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	given := errors.New("given up")
+	u := newUpstream(t, func(l *line) {
+		l.read0(1)
+		l.say("SSH-2.0-OpenSSH\r\n\r\n")
+		cancel(given)
+		_, _ = io.Copy(io.Discard, l.TCPConn)
+	})
+	body, sender := io.Pipe()
+	defer sender.Close()
+	if _, _, err := u.sendWithin(ctx, new(Transport), http.MethodPost, body); !errors.Is(err, given) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestUnreachableApplication(t *testing.T) {
 	u := newUpstream(t, func(*line) {})
 	u.Close()
