@@ -177,7 +177,7 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), binary, "validate", "--config", path)
-			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "REDIS_PASSWORD=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e")
+			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "REDIS_PASSWORD=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e", "APP_SECRET=f")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

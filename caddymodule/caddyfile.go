@@ -79,6 +79,7 @@ func (d endpointDirective) nameEndpoint(state map[string]any, provider string) e
 //		public_url      <url>
 //		with            <name> <value>          # repeatable
 //		forward_timeout <duration>
+//		sign            <secret>
 //		dedup off
 //		dedup {
 //			window <duration>
@@ -121,7 +122,7 @@ type endpointDirective struct {
 var (
 	endpointWords = []string{
 		"name", "secret", "tolerance", "events", "max_body", "read_timeout", "mode",
-		"public_url", "with", "forward_timeout", "dedup", "scheme",
+		"public_url", "with", "forward_timeout", "sign", "dedup", "scheme",
 	}
 	repeatableWords = []string{"secret", "events", "with"}
 )
@@ -179,6 +180,9 @@ func (d endpointDirective) word() error {
 		err = d.with()
 	case "forward_timeout":
 		err = d.duration(&h.ForwardTimeout, 1, "forward_timeout 30s")
+	case "sign":
+		h.Sign = &Sign{Source: d.source()}
+		h.Sign.Value, err = d.argument("sign {env.NAME}")
 	case "dedup":
 		err = d.dedup()
 	case "scheme":

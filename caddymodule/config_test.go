@@ -100,6 +100,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{endpoint, "mode enforce"},
 		{endpoint, "public_url https://hooks.example.com"},
 		{endpoint, "forward_timeout 30s"},
+		{endpoint, "sign {env.APP_SECRET}"},
 		{endpoint, "dedup off"},
 		{endpoint, "scheme hmac"},
 		{dedup, "window 24h"},
@@ -145,6 +146,7 @@ const endpointInJSON = `{
 	"mode": "monitor",
 	"public_url": "https://hooks.example.com/in",
 	"forward_timeout": "1m",
+	"sign": {"value": "{env.APP_SECRET}"},
 	"dedup": {"window": "7d", "wait": 0, "key": "content"}
 }`
 
@@ -217,6 +219,9 @@ func endpointIn(t *testing.T, config []byte) string {
 	for i := range endpoint.Secrets {
 		endpoint.Secrets[i].Source = ""
 	}
+	if endpoint.Sign != nil {
+		endpoint.Sign.Source = ""
+	}
 	text, err := json.Marshal(&endpoint)
 	if err != nil || endpoint.Provider == "" {
 		t.Fatalf("no endpoint in %s: %v", config, err)
@@ -249,6 +254,7 @@ func TestOwnProvidersInJSON(t *testing.T) {
 func TestUnknownFieldInJSONIsRefused(t *testing.T) {
 	t.Setenv("SECRET", mark)
 	t.Setenv("OLD", mark)
+	t.Setenv("APP_SECRET", mark)
 	var config struct {
 		Apps struct {
 			Webhooks any `json:"webhooks"`
@@ -304,6 +310,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"negative wait":             {endpoint(`"provider":"stripe","dedup":{"wait":"-1s"},` + secret), "endpoint stripe: dedup wait: must not be negative"},
 		"parameter without value":   {endpoint(`"provider":"paypal","with":{"webhook_id":"{env.UNSET}"}`), "endpoint paypal: with webhook_id: secret is empty: {env.UNSET} resolves to nothing"},
 		"parameter of the request":  {endpoint(`"provider":"paypal","with":{"webhook_id":"{http.request.uri}"}`), "endpoint paypal: with webhook_id: it holds a placeholder of the request"},
+		"sign without secret":       {endpoint(`"provider":"stripe","sign":{},` + secret), "endpoint stripe: sign: secret is empty: write one, such as {env.NAME}"},
 		"negative capacity":         {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
@@ -349,8 +356,12 @@ func TestSecretsShowNowhere(t *testing.T) {
 		verify_webhook /stripe stripe {
 			secret {env.TEXT}
 			secret {file.DIR/secret}
+			sign {file.DIR/secret}
 		}
-		verify_webhook /standard standard-webhooks {env.WHSEC}
+		verify_webhook /standard standard-webhooks {
+			secret {env.WHSEC}
+			sign {env.WHSEC}
+		}
 		verify_webhook /ebay ebay {
 			with client_id {env.TEXT}
 			with client_secret {file.DIR/secret}

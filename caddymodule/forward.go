@@ -31,6 +31,9 @@ func (x *exchange) forward(claimed dedup.Outcome) error {
 // application is slow would otherwise never get an event through.
 func (x *exchange) handOver(claimed dedup.Outcome) error {
 	x.setOwnHeader()
+	if err := x.sign(time.Now()); err != nil {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
+	}
 	x.body.restore(x.w, x.r)
 	deadline := time.Now().Add(x.h.settings.forward)
 	if d := claimed.Deadline; !d.IsZero() && d.Before(deadline) {

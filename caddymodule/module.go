@@ -36,7 +36,9 @@ func init() {
 // .delivery_id, .timestamp, .verdict, .reason and .secret (the label of the
 // secret that matched), and sends the application the header fields
 // Hookpass-Provider, -Endpoint, -Event, -Delivery, -Timestamp (Unix seconds) and
-// -Verified, from which whatever the sender wrote there has been removed.
+// -Verified, from which whatever the sender wrote there has been removed. With
+// sign it also sends Webhook-Id, -Timestamp and -Signature, as Standard Webhooks
+// has them.
 type VerifyWebhook struct {
 	// The provider's id or alias in the catalogue, such as stripe. Leave it out and
 	// describe a scheme instead for a sender that the catalogue does not have.
@@ -87,6 +89,10 @@ type VerifyWebhook struct {
 	// waits. Default: 30 seconds.
 	ForwardTimeout caddy.Duration `json:"forward_timeout,omitempty"`
 
+	// Signs what is forwarded anew, so that the application can verify one scheme
+	// whoever the provider is. Default: nothing is signed.
+	Sign *Sign `json:"sign,omitempty"`
+
 	// How copies of a delivery are recognised.
 	Dedup *Dedup `json:"dedup,omitempty"`
 
@@ -94,7 +100,8 @@ type VerifyWebhook struct {
 	app        *App
 	verifier   *webhook.Verifier
 	handshakes []*webhook.Responder
-	lease      time.Duration // of a claim; zero: the store knows none
+	signer     *webhook.Signer // nil: what is forwarded is not signed
+	lease      time.Duration   // of a claim; zero: the store knows none
 	visit      func(url string) error
 	logger     *zap.Logger
 }
@@ -181,6 +188,9 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 		}
 		h.handshakes = append(h.handshakes, handshake)
+	}
+	if h.signer, err = h.Sign.signer(caddy.NewReplacer()); err != nil {
+		return fmt.Errorf("endpoint %s: sign: %w", h.settings.name, err)
 	}
 	config, err := json.Marshal(h)
 	if err != nil {

@@ -178,7 +178,11 @@ func resolveDedup(d *Dedup, facts webhook.Facts, catalogued bool, tolerance, win
 		if *d != (Dedup{Off: true}) {
 			return dedupSettings{}, wrong("dedup", "is off: remove its other settings")
 		}
-		return dedupSettings{off: true}, nil
+		off := dedupSettings{off: true}
+		if !facts.HasID {
+			off.key.kind = keyContent // what sign calls a delivery by
+		}
+		return off, nil
 	}
 	// A copy is accepted from MaxFuture before its timestamp to the tolerance
 	// behind it, so that is how long it must be recognised.
