@@ -17,6 +17,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,7 +31,8 @@ type setup struct {
 	replace *strings.Replacer
 	log     *bytes.Buffer // what hookpass itself writes
 	end     func()
-	handled *[]string // bodies that the application got
+	handled *[]string              // bodies that the application got
+	meet    atomic.Pointer[func()] // what the application does with each, if anything
 }
 
 func freePort(t *testing.T) string {
@@ -53,12 +56,18 @@ func newSetup(t *testing.T) *setup {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(s.dir, "hookpass"), "./cmd/hookpass").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	var handling sync.Mutex
 	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			t.Error(err)
 		}
-		*s.handled = append(*s.handled, string(body)) // requests come one by one
+		if meet := s.meet.Load(); meet != nil {
+			(*meet)()
+		}
+		handling.Lock()
+		defer handling.Unlock()
+		*s.handled = append(*s.handled, string(body))
 	}))
 	t.Cleanup(app.Close)
 	site, listener, admin := freePort(t), freePort(t), freePort(t)
@@ -94,7 +103,11 @@ func (s *setup) await(port string) {
 // configure writes a Caddyfile of the page.
 func (s *setup) configure(text string) {
 	s.Helper()
-	options := "{\n\tadmin ADMIN\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file /var/log/hookpass/deliveries.log\n\t\t}\n\t}\n}\n"
+	options := "{\n\tadmin ADMIN\n\tpersist_config off\n\twebhooks {\n\t\tdelivery_log {\n\t\t\toutput file /var/log/hookpass/deliveries.log\n\t\t}\n\t}\n"
+	text, has := strings.CutPrefix(text, "{\n") // options of its own
+	if !has {
+		options += "}\n"
+	}
 	if err := os.WriteFile(filepath.Join(s.dir, "Caddyfile"), []byte(s.replace.Replace(options+text)), 0o600); err != nil {
 		s.Fatal(err)
 	}

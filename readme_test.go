@@ -164,8 +164,8 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"asana-secret", "notion-token"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("f\n"), 0o600); err != nil {
+	for name, text := range map[string]string{"asana-secret": "f\n", "notion-token": "f\n", "stripe-ranges": "@elsewhere not client_ip 192.0.2.0/24\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +177,8 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.CommandContext(t.Context(), binary, "validate", "--config", path)
-			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "REDIS_PASSWORD=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e", "APP_SECRET=f")
+			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "REDIS_PASSWORD=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e", "APP_SECRET=f",
+				"STRIPE_SECRET_EU=a", "STRIPE_SECRET_US=b", "SQUARE_SIGNATURE_KEY=c", "GITLAB_WEBHOOK_SECRET=d")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
