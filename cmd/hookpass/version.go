@@ -6,13 +6,24 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// setVersion lets "hookpass version" name hookpass, too: Caddy's own version
-// would tell only half of what runs.
+// setVersion lets "hookpass version" name hookpass and its commit, too: Caddy's
+// own version would tell only half of what runs.
 func setVersion() {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || caddy.CustomVersion != "" {
-		return // a release sets it at link time
+		return // whoever links it may say otherwise
 	}
-	// Caddy writes its own version behind it.
-	caddy.CustomVersion = "hookpass " + info.Main.Version + " on Caddy"
+	caddy.CustomVersion = version(info)
+}
+
+// version is what stands before Caddy's own version, which Caddy writes.
+func version(info *debug.BuildInfo) string {
+	var commit string
+	for _, s := range info.Settings {
+		// Go tells the commit of what it built from a repository.
+		if s.Key == "vcs.revision" {
+			commit = " (" + s.Value[:min(len(s.Value), 12)] + ")"
+		}
+	}
+	return "hookpass " + info.Main.Version + commit + " on Caddy"
 }
