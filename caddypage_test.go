@@ -18,20 +18,10 @@ import (
 
 // Every snippet of docs/caddy.md does what the page says of it.
 func TestCaddyPage(t *testing.T) {
-	for name, secret := range map[string]string{
-		"STRIPE_WEBHOOK_SECRET": "stripe", "GITHUB_WEBHOOK_SECRET": "github", "GITLAB_WEBHOOK_SECRET": "gitlab-token", "STRIPE_SECRET_EU": "eu",
-		"STRIPE_SECRET_US": "us", "SQUARE_SIGNATURE_KEY": "square", "ACME_SECRET": "acme",
-	} {
-		t.Setenv(name, secret)
-	}
-	p := caddyPage{newSetup(t), map[string][]string{}, new([]string)}
+	p := newCaddyPage(t, newSetup)
 	ranges := filepath.Join(p.dir, "stripe-ranges")
 	if err := os.WriteFile(ranges, []byte("@elsewhere not client_ip 203.0.113.7\n"), 0o600); err != nil {
 		t.Fatal(err)
-	}
-	for _, b := range blocks(t, "docs/caddy.md") {
-		title := heading(t, b)
-		p.snippets[title] = append(p.snippets[title], b.text)
 	}
 	for title, check := range map[string]func(){
 		"Several endpoints": p.several,
@@ -44,10 +34,7 @@ func TestCaddyPage(t *testing.T) {
 		"Access logs without secrets":                 p.redacted,
 		"Header fields with underscores":              p.underscores,
 	} {
-		if p.snippets[title] == nil {
-			t.Fatalf("the page has nothing on %q", title)
-		}
-		p.load(p.snippets[title][len(p.snippets[title])-1])
+		p.load(title)
 		check()
 		delete(p.snippets, title)
 	}
@@ -79,9 +66,30 @@ type caddyPage struct {
 	sent     *[]string           // ids of deliveries
 }
 
-// load gives hookpass a snippet. Domains become ones without certificates.
-func (p caddyPage) load(text string) {
+func newCaddyPage(t *testing.T, start func(*testing.T) *setup) caddyPage {
+	t.Helper()
+	for name, secret := range map[string]string{
+		"STRIPE_WEBHOOK_SECRET": "stripe", "GITHUB_WEBHOOK_SECRET": "github", "GITLAB_WEBHOOK_SECRET": "gitlab-token", "STRIPE_SECRET_EU": "eu",
+		"STRIPE_SECRET_US": "us", "SQUARE_SIGNATURE_KEY": "square", "ACME_SECRET": "acme",
+	} {
+		t.Setenv(name, secret)
+	}
+	p := caddyPage{start(t), map[string][]string{}, new([]string)}
+	for _, b := range blocks(t, "docs/caddy.md") {
+		title := heading(t, b)
+		p.snippets[title] = append(p.snippets[title], b.text)
+	}
+	return p
+}
+
+// load gives hookpass the Caddyfile below a title. Domains become ones without
+// certificates.
+func (p caddyPage) load(title string) {
 	p.Helper()
+	if p.snippets[title] == nil {
+		p.Fatalf("the page has nothing on %q", title)
+	}
+	text := p.snippets[title][len(p.snippets[title])-1]
 	p.configure(strings.NewReplacer("eu.example.com {", "http://eu.example.com:8080 {", "us.example.com {", "http://us.example.com:8080 {").Replace(text))
 	p.reload()
 }

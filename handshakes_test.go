@@ -52,10 +52,14 @@ func freePort(t *testing.T) string {
 // newSetup starts hookpass with no site yet.
 func newSetup(t *testing.T) *setup {
 	t.Helper()
+	return newSetupOf(t, func(to string) { output(t, "go", "build", "-o", to, "./cmd/hookpass") })
+}
+
+// newSetupOf starts the binary that build makes.
+func newSetupOf(t *testing.T, build func(to string)) *setup {
+	t.Helper()
 	s := &setup{T: t, dir: t.TempDir(), log: new(bytes.Buffer), handled: new([]string)}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(s.dir, "hookpass"), "./cmd/hookpass").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	build(filepath.Join(s.dir, "hookpass"))
 	var handling sync.Mutex
 	app := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -2,6 +2,7 @@ package hookpass_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +19,14 @@ func TestXcaddyScriptBuildsWithGoAlone(t *testing.T) {
 	folder := t.TempDir()
 	runXcaddyScript(t, folder, onlyTools(t, "bash", "cat", "dirname", "env", "go", "mktemp", "rm"), "caddy")
 
-	modules := output(t, filepath.Join(folder, "caddy"), "list-modules")
-	for _, id := range []string{"http.handlers.verify_webhook", "webhooks", "http.handlers.file_server"} {
+	wantModules(t, filepath.Join(folder, "caddy"))
+}
+
+// wantModules wants a binary that is all of Caddy, and hookpass.
+func wantModules(t *testing.T, binary string) {
+	t.Helper()
+	modules := output(t, binary, "list-modules")
+	for _, id := range []string{"http.handlers.verify_webhook", "http.reverse_proxy.transport.webhook", "webhooks", "http.handlers.file_server"} {
 		if !slices.Contains(strings.Fields(modules), id) {
 			t.Errorf("the binary lacks %s", id)
 		}
@@ -63,6 +70,41 @@ func TestXcaddyScriptPrefersXcaddy(t *testing.T) {
 			if arguments := strings.Split(strings.TrimSpace(string(got)), "\n"); !slices.Equal(arguments, want) {
 				t.Errorf("xcaddy was called with\n%q, want\n%q", arguments, want)
 			}
+		})
+	}
+}
+
+// xcaddy itself makes a Caddy with the module of either package, which does what
+// the documentation shows of it.
+func TestXcaddyBuilds(t *testing.T) {
+	const xcaddy, module = "github.com/caddyserver/xcaddy@v0.4.7", "github.com/hookpass/hookpass"
+	// A proxy may refuse to list the versions of what is not published, or is of
+	// no use to it: the module here is a folder, and xcaddy's version is pinned.
+	proxies := strings.FieldsFunc(strings.TrimSpace(output(t, "go", "env", "GOPROXY")), func(r rune) bool { return r == ',' || r == '|' })
+	proxies = slices.DeleteFunc(proxies, func(proxy string) bool { return proxy == "direct" })
+	t.Setenv("GOPROXY", strings.Join(append(proxies, "off"), "|"))
+
+	var source struct{ Dir string }
+	if err := json.Unmarshal([]byte(output(t, "go", "mod", "download", "-json", xcaddy)), &source); err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "xcaddy")
+	output(t, "go", "-C", source.Dir, "build", "-o", program, "./cmd/xcaddy")
+	version := strings.TrimSpace(output(t, "go", "list", "-m", "-f", "{{.Version}}", "github.com/caddyserver/caddy/v2"))
+
+	for name, with := range map[string][]string{
+		"root package": {"--with", module + "=."},
+		"caddymodule":  {"--with", module + "/caddymodule", "--replace", module + "=."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := newCaddyPage(t, func(t *testing.T) *setup {
+				return newSetupOf(t, func(to string) {
+					output(t, program, slices.Concat([]string{"build", version}, with, []string{"--output", to})...)
+				})
+			})
+			wantModules(t, filepath.Join(page.dir, "hookpass"))
+			page.load("Several endpoints")
+			page.several()
 		})
 	}
 }
