@@ -47,9 +47,8 @@ func withApp(method string, answer func(*App, *http.Request) (any, error)) caddy
 		if r.Method != method {
 			return apiError(http.StatusMethodNotAllowed, "use %s", method)
 		}
-		app, _ := caddy.ActiveContext().AppIfConfigured(appName)
-		a, ok := app.(*App)
-		if !ok || !a.enter() {
+		a := running()
+		if a == nil {
 			return apiError(http.StatusNotFound, "the running configuration has no verify_webhook")
 		}
 		text, err := answer(a, r)
@@ -62,6 +61,16 @@ func withApp(method string, answer func(*App, *http.Request) (any, error)) caddy
 		w.Header().Set("Content-Type", "application/json")
 		return json.NewEncoder(w).Encode(text)
 	}
+}
+
+// running returns the app of the running configuration, which has to be left. It
+// is nil if there is none.
+func running() *App {
+	app, _ := caddy.ActiveContext().AppIfConfigured(appName)
+	if a, ok := app.(*App); ok && a.enter() {
+		return a
+	}
+	return nil
 }
 
 func apiError(status int, format string, args ...any) error {
@@ -97,13 +106,11 @@ func showDedup(a *App, _ *http.Request) (any, error) {
 	stats := a.memory.Stats()
 	state := DedupState{
 		Capacity: a.capacity(), Entries: stats.Entries, InFlight: stats.InFlight, Waiters: stats.Waiters,
-		EvictedEarly: stats.EvictedEarly, EffectiveWindow: stats.EffectiveWindow.Seconds(), Store: "memory",
+		EvictedEarly: stats.EvictedEarly, EffectiveWindow: stats.EffectiveWindow.Seconds(), Store: a.storeName(),
 		Endpoints: []EndpointDedup{},
 	}
-	if a.journal().Dir != "" {
-		state.Store = "journal"
-	} else if redis, shared := a.store.(*dedup.Redis); shared {
-		state.Store, state.Outage = "redis", redis.Stats().Outage
+	if redis, shared := a.store.(*dedup.Redis); shared {
+		state.Outage = redis.Stats().Outage
 	}
 	for _, name := range a.endpointNames() {
 		s := a.endpoint(name)
@@ -114,6 +121,18 @@ func showDedup(a *App, _ *http.Request) (any, error) {
 		state.Endpoints = append(state.Endpoints, known)
 	}
 	return state, nil
+}
+
+// storeName tells where deliveries are remembered.
+func (a *App) storeName() string {
+	switch {
+	case a.redisKey != "":
+		return "redis"
+	case a.journal().Dir != "":
+		return "journal"
+	default:
+		return "memory"
+	}
 }
 
 // Forgotten is what DELETE answers.

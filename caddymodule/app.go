@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/dedup"
@@ -46,11 +47,16 @@ type App struct {
 	// delivery beyond it is told to come again. Default: 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
+	// Where those who run the process ask how it fares. Default: nowhere.
+	Health *Health `json:"health,omitempty"`
+
 	catalogue catalog.Catalogue
 	store     dedup.Store
 	memory    *dedup.Memory // the store, or what stands before it
 	redisKey  string        // of the store in the pool; empty: it is none
 	log       *delivery.Log
+	registry  *prometheus.Registry
+	health    *healthServer
 
 	begin  func() error // enforces the limits, once
 	ended  bool         // there are none to enforce any more
@@ -99,7 +105,8 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if a.catalogue, err = a.openCatalogue(); err != nil {
 		return err
 	}
-	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+	a.registry = ctx.GetMetricsRegistry()
+	if err := registerMetrics(a.registry); err != nil {
 		return err
 	}
 	if err := a.openLog(ctx); err != nil {
@@ -127,7 +134,7 @@ func (a *App) check() error {
 	if a.MaxBuffered < 0 {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)
 	}
-	return nil
+	return a.Health.check()
 }
 
 func (a *App) openCatalogue() (catalog.Catalogue, error) {
@@ -175,8 +182,8 @@ func (a *App) leave() error {
 	}
 	// Only what was taken: Cleanup runs also after a Provision that failed, and
 	// the running configuration has its own share.
-	var errs [2]error
-	errs[0] = a.closeStore()
+	var errs [3]error
+	errs[0], errs[2] = a.closeStore(), a.closeHealth()
 	if a.log != nil {
 		_, errs[1] = logs.Delete(a.logKey)
 	}

@@ -118,6 +118,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{webhooks, "delivery_log {\n\toutput stdout\n}"},
 		{webhooks, "providers testdata/providers/own"},
 		{webhooks, "max_buffered 256MiB"},
+		{webhooks, "health :8081"},
 		{store, "capacity 1000000"},
 		{log, "output stdout"},
 	} {
@@ -167,7 +168,8 @@ const schemeInJSON = `{
 const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
 	"delivery_log": {"output": {"output": "discard"}},
-	"max_buffered": 16777216
+	"max_buffered": 16777216,
+	"health": {"address": ":8081", "application": ["app:3000"]}
 }`
 
 // site is a configuration in JSON with the app and these handlers on one route.
@@ -314,6 +316,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"negative capacity":         {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
+		"health without address":    {site(`{"health":{}}`), "health: no address: write one, such as health :8081"},
 		"negative max_buffered":     {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
 		"one name for two endpoints": {
 			site("{}", `{"handler":"verify_webhook","provider":"stripe",`+secret+`}`, `{"handler":"verify_webhook","provider":"github","name":"stripe",`+secret+`}`),

@@ -35,6 +35,9 @@ import (
 //		}
 //		providers <directory>
 //		max_buffered <size>
+//		health <address> {
+//			application <address>...
+//		}
 //	}
 func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 	d := newDirective(tokens)
@@ -46,7 +49,7 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	for d.NextBlock(0) {
-		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered"})
+		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered", "health"})
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +62,8 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 			err = d.providers(app)
 		case "max_buffered":
 			err = d.size(&app.MaxBuffered, "max_buffered 256MiB")
+		case "health":
+			err = d.health(app)
 		}
 		if err != nil {
 			return nil, err

@@ -93,6 +93,9 @@ func (s *RedisStore) check() error {
 	return nil
 }
 
+// rejects tells what happens to deliveries while Redis does not answer.
+func (s *RedisStore) rejects() bool { return s.OnError == onErrorReject }
+
 // openRedis takes hold of the connection to Redis, which an earlier configuration
 // may have opened.
 func (a *App) openRedis() error {
@@ -132,7 +135,7 @@ func (a *App) openRedis() error {
 func (s *RedisStore) options(repl *caddy.Replacer) (dedup.RedisOptions, error) {
 	o := dedup.RedisOptions{
 		Sentinel: s.Sentinel, Cluster: s.Cluster, Prefix: s.Prefix,
-		Timeout: time.Duration(s.Timeout), Reject: s.OnError == onErrorReject, Warn: warn,
+		Timeout: time.Duration(s.Timeout), Reject: s.rejects(), Warn: warn,
 	}
 	var err error
 	if o.Username, err = resolved(repl, "username", s.Username); err != nil {

@@ -167,7 +167,7 @@ func (a *App) apply() error {
 	if err := a.memory.SetJournal(a.journal()); err != nil {
 		return fmt.Errorf("dedup memory: %w", err)
 	}
-	return nil
+	return a.openHealth()
 }
 
 type memoryInUse struct{ *dedup.Memory }

@@ -175,6 +175,19 @@ func (r *Redis) ask(errs *atomic.Uint64, command func(ctx context.Context) error
 	return err
 }
 
+// Reach asks Redis for a key that is of no delivery, and returns why that fails. An
+// outage that is known is a reason. It is for replicas that have nothing to do:
+// the others notice by their deliveries.
+func (r *Redis) Reach(ctx context.Context) error {
+	if r.outage.known() {
+		return errOutage
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	_, err := r.server.get(ctx, r.prefix+"probe")
+	return err
+}
+
 // RedisStats is what a Redis counts.
 type RedisStats struct {
 	// ClaimErrors, CommitErrors and AbortErrors count the commands that failed,

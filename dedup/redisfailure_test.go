@@ -167,11 +167,29 @@ func TestRedisThatIsNotThereYet(t *testing.T) {
 	var told warnings
 	r := redis.replica(t, RedisOptions{Warn: told.add})
 	wantOutage(t, r, true)
+	if err := r.Reach(t.Context()); !errors.Is(err, errOutage) {
+		t.Errorf("Reach = %v in an outage", err)
+	}
 	forward(t, r, nthID(0), minute).Commit()
 	redis.start()
 	wantOutage(t, r, false)
 	redis.wantKey(t, r, nthID(0), doneMark)
 	told.want(t, outageBegins, outageEnds)
+}
+
+// A replica with nothing to do learns that Redis is gone, and makes it no outage.
+func TestReachingRedis(t *testing.T) {
+	t.Parallel()
+	redis := startRedis(t)
+	r := redis.replica(t, RedisOptions{Timeout: time.Minute})
+	awaitUpkeep(t, r)
+	if err := r.Reach(t.Context()); err != nil {
+		t.Errorf("Reach = %v", err)
+	}
+	redis.kill()
+	if err := r.Reach(t.Context()); err == nil || r.Stats().Outage {
+		t.Errorf("Reach = %v of a Redis that is gone; outage %v", err, r.Stats().Outage)
+	}
 }
 
 func TestRedisThatIsFull(t *testing.T) {
