@@ -463,6 +463,7 @@ func TestKeyOfSomebodyElse(t *testing.T) {
 	redis := startRedis(t)
 	var told warnings
 	r := redis.replica(t, RedisOptions{Warn: told.add})
+	awaitUpkeep(t, r) // its probe, which succeeds, would begin the count anew
 	for i := range outageAfter {
 		redis.do("SET", r.key(nthID(i)), "something else")
 		forward(t, r, nthID(i), minute).Abort()
