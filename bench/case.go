@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -46,6 +47,11 @@ var allCases = []benchCase{
 	{"unsigned 1 KiB", unsigned, 1 << 10, false},
 	{"duplicate 1 KiB", copied, 1 << 10, false},
 	{"latency 1 KiB", genuine, 1 << 10, true},
+}
+
+// chosen tells whether the case is to be measured.
+func (c benchCase) chosen() bool {
+	return *cases == "" || slices.Contains(strings.Split(*cases, ","), c.name)
 }
 
 // wanted tells how the answer must look. A benchmark that counts refusals as

@@ -25,6 +25,7 @@ var (
 	duration = flag.Duration("duration", 2*time.Second, "how long each measurement takes")
 	only     = flag.String("only", "", "measure these targets only, separated by commas; plain is always among them")
 	cases    = flag.String("cases", "", "measure these cases only, separated by commas")
+	profile  = flag.String("profile", "", "instead of measuring, write a processor profile of hookpass to this file; it has the cases in equal shares")
 	rate     = flag.Int("rate", 1000, "deliveries a second where latency is measured")
 )
 
@@ -65,6 +66,9 @@ func run(ctx context.Context, output io.Writer) error {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
+	if *profile != "" {
+		return l.writeProfile(*profile)
+	}
 	results, err := l.measure()
 	if err != nil {
 		return err
@@ -89,7 +93,7 @@ func (l *lab) measure() (results, error) {
 	}
 	for round := range *rounds {
 		for _, c := range allCases {
-			if *cases != "" && !slices.Contains(strings.Split(*cases, ","), c.name) {
+			if !c.chosen() {
 				continue
 			}
 			for _, t := range l.running {

@@ -15,7 +15,10 @@ import (
 	"time"
 )
 
-const plain = "plain reverse_proxy"
+const (
+	plain   = "plain reverse_proxy"
+	product = "hookpass"
+)
 
 // target is something that deliveries can be sent through.
 type target struct {
@@ -28,7 +31,7 @@ type target struct {
 
 var targets = []target{
 	{name: plain, config: "plain.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}},
-	{name: "hookpass", config: "hookpass.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}, verifies: true, deduplicates: true},
+	{name: product, config: "hookpass.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}, verifies: true, deduplicates: true},
 	{name: "haproxy", config: "haproxy.cfg", command: []string{"haproxy", "-db", "-f", "CONFIG"}, verifies: true},
 	{name: "nginx+njs", config: "nginx.conf", command: []string{"nginx", "-c", "CONFIG", "-g", "daemon off;"}, verifies: true},
 	{name: "express", config: "express.mjs", command: []string{"node", "CONFIG"}, verifies: true},
@@ -63,6 +66,7 @@ type lab struct {
 // running is a target that has been started.
 type running struct {
 	target
+	dir     string // of its configuration and logs
 	address string
 	command *exec.Cmd
 }
@@ -110,7 +114,7 @@ func (l *lab) start(t target) error {
 	if err := command.Start(); err != nil {
 		return err
 	}
-	l.running = append(l.running, &running{target: t, address: address, command: command})
+	l.running = append(l.running, &running{target: t, dir: filepath.Dir(config), address: address, command: command})
 	return l.await(address, log.Name())
 }
 

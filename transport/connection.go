@@ -33,19 +33,18 @@ type connection struct {
 	transport *Transport
 	to        endpoint
 	reader    *bufio.Reader
-	writer    *bufio.Writer
 	peek      func() bool
 	reused    bool
 	since     time.Time // unused
 
-	sent       bool // some byte of the request
-	headerLeft int  // bytes that may come before the answer's body; less than zero: any number
+	written    chan error // how the writing of a request went; one for each
+	sent       bool       // some byte of the request
+	headerLeft int        // bytes that may come before the answer's body; less than zero: any number
 }
 
 func newConnection(t *Transport, to endpoint, conn net.Conn) *connection {
-	c := &connection{Conn: conn, transport: t, to: to, peek: peeker(conn)}
+	c := &connection{Conn: conn, transport: t, to: to, peek: peeker(conn), written: make(chan error, 1)}
 	c.reader = bufio.NewReader(readLimiter{c})
-	c.writer = bufio.NewWriterSize(writeWatcher{c}, 8<<10)
 	return c
 }
 
@@ -60,18 +59,20 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	c.sent = false
 	unwatch := context.AfterFunc(ctx, c.close)
-	written := c.write(r)
+	c.write(r)
 	answer, err := c.read(r)
 	if err != nil {
 		unwatch()
 		c.close() // which ends the writing, too
 		var writeErr error
 		select {
-		case writeErr = <-written:
+		case writeErr = <-c.written:
 		case <-ctx.Done(): // the body may come from a sender that does not go on
 			return nil, err
 		}
 		switch {
+		case errors.Is(writeErr, ErrRequest):
+			return nil, writeErr
 		case !c.sent && writeErr != nil:
 			return nil, fmt.Errorf("%w: %w: %w", ErrNoAnswer, errNothingSent, writeErr)
 		case writeErr != nil:
@@ -80,7 +81,7 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	answer.Body = &body{ReadCloser: answer.Body, connection: c, answer: answer, written: written, unwatch: unwatch}
+	answer.Body = &body{ReadCloser: answer.Body, connection: c, answer: answer, unwatch: unwatch}
 	if answer.ContentLength == 0 || answer.StatusCode == http.StatusNoContent || answer.StatusCode == http.StatusNotModified || r.Method == http.MethodHead {
 		_ = answer.Body.Close() // there is nothing to wait for
 		answer.Body = http.NoBody
@@ -88,21 +89,23 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// write sends the request, and returns what will tell how that went.
-func (c *connection) write(r *http.Request) <-chan error {
-	written := make(chan error, 1)
-	send := func() {
-		err := r.Write(c.writer)
-		written <- errors.Join(err, c.writer.Flush())
-	}
+// write sends the request; c.written tells how that went.
+func (c *connection) write(r *http.Request) {
 	none := r.Body == nil || r.Body == http.NoBody
 	// As in net/http, no length and a body is a length that is not known.
 	if none || r.ContentLength > 0 && r.ContentLength <= maxWrittenFirst {
-		send()
+		c.attempt(r)
 	} else {
-		go send()
+		go c.attempt(r)
 	}
-	return written
+}
+
+func (c *connection) attempt(r *http.Request) {
+	err := c.send(r)
+	if errors.Is(err, ErrRequest) {
+		c.close() // there will be no answer to it
+	}
+	c.written <- err
 }
 
 // read returns the answer behind those that only announce it.
@@ -129,15 +132,6 @@ func (c *connection) read(r *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("%w: more than %d came before it", ErrAnswer, maxInterim)
 }
 
-// writeWatcher notes whether anything was sent.
-type writeWatcher struct{ *connection }
-
-func (w writeWatcher) Write(p []byte) (int, error) {
-	n, err := w.Conn.Write(p)
-	w.sent = w.sent || n > 0
-	return n, err
-}
-
 var errHeaderTooLarge = fmt.Errorf("its header is larger than %d bytes", maxAnswerHeader)
 
 // readLimiter bounds what is read before an answer's body.
@@ -162,7 +156,6 @@ type body struct {
 	io.ReadCloser
 	connection *connection
 	answer     *http.Response
-	written    <-chan error
 	unwatch    func() bool
 	done       bool
 }
@@ -192,7 +185,7 @@ func (b *body) end(whole bool) {
 	watched := b.unwatch()
 	written := false
 	select {
-	case err := <-b.written:
+	case err := <-c.written:
 		written = err == nil
 	default: // still writing what nobody reads
 	}

@@ -70,7 +70,7 @@ type endpoint struct{ network, address string }
 // RoundTrip sends the request to an address and returns the answer, whose body
 // is to be closed. What net/http's transport does beyond that this one does not:
 // the request goes as it is, to where it is told, without TLS. Errors wrap ErrDial,
-// ErrNoAnswer or ErrAnswer, and that of r's context if it has ended.
+// ErrRequest, ErrNoAnswer or ErrAnswer, and that of r's context if it has ended.
 func (t *Transport) RoundTrip(r *http.Request, network, address string) (*http.Response, error) {
 	to := endpoint{network, address}
 	for {
