@@ -48,16 +48,27 @@ func (b *budget) give(n int64) { b.used.Add(-n) }
 const firstBuffer = 16 << 10
 
 // body is a request's body as far as it was read. Its bytes count against the
-// budget until release.
+// budget, and are valid, until release.
 type body struct {
-	bytes []byte
-	held  int64
-	whole bool // nothing is left to read
+	bytes    []byte
+	size     int   // of bytes, also when they are released
+	held     int64 // of the budget
+	whole    bool  // nothing is left to read
+	restored *replayable
 }
 
+// release gives the buffer to the next request, unless somebody may still read
+// from it: a transport does for a while where the application answered early.
 func (b *body) release() {
+	free := b.whole
+	if b.restored != nil {
+		free = b.restored.detach()
+	}
+	if free {
+		giveBuffer(b.bytes)
+	}
 	buffers.give(b.held)
-	b.held = 0
+	b.bytes, b.held = nil, 0
 }
 
 // read reads up to limit bytes from r within the given time. Memory is taken as
@@ -71,13 +82,13 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within 
 		return nil
 	}
 	setReadDeadline(w, time.Now().Add(within))
-	// One byte more than expected: the end shows only to a read with room left.
-	if !b.grow(min(max(r.ContentLength, 0), firstBuffer) + 1) {
+	if !b.grow(min(max(r.ContentLength, 0), firstBuffer), limit) {
 		return errOverloaded
 	}
 	for {
 		n, err := r.Body.Read(b.bytes[len(b.bytes):cap(b.bytes)])
-		b.bytes = b.bytes[:len(b.bytes)+n]
+		b.size += n
+		b.bytes = b.bytes[:b.size]
 		switch {
 		case int64(len(b.bytes)) > limit:
 			return errBodyTooLarge
@@ -88,20 +99,46 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within 
 		case err != nil:
 			return readError(err)
 		}
-		if len(b.bytes) == cap(b.bytes) && !b.grow(min(2*int64(cap(b.bytes))+512, limit+1)) {
+		if len(b.bytes) == cap(b.bytes) && !b.grow(4*int64(cap(b.bytes)-bufferExtra), limit) {
 			return errOverloaded
 		}
 	}
 }
 
-func (b *body) grow(size int64) bool {
-	if !buffers.take(size) {
+// grow makes room for size bytes, and one more, as the end shows only to a read
+// with room left; but not for more than one byte above the limit.
+func (b *body) grow(size, limit int64) bool {
+	size = bufferSize(min(size, limit)+1, limit+1)
+	held := min(size, limit)
+	if !buffers.take(held) {
 		return false
 	}
-	grown := make([]byte, len(b.bytes), size)
-	copy(grown, b.bytes)
+	grown := append(takeBuffer(size), b.bytes...)
+	giveBuffer(b.bytes)
 	buffers.give(b.held)
-	b.bytes, b.held = grown, size
+	b.bytes, b.held = grown, held
+	return true
+}
+
+// skip reads past a body of which no part was read, if it is here already, and
+// reports whether it was: then the sender can go on with its connection.
+func (b *body) skip(w http.ResponseWriter, r *http.Request, until time.Time) bool {
+	if b.size > 0 || r.ContentLength < 1 || r.Header.Get("Expect") != "" {
+		return false
+	}
+	setReadDeadline(w, time.Unix(1, 0)) // what is buffered is read all the same
+	_, err := io.CopyN(io.Discard, r.Body, r.ContentLength-1)
+	setReadDeadline(w, until)
+	if err != nil {
+		return false
+	}
+	// The last byte comes apart: with it, net/http begins to watch the connection,
+	// and takes a deadline that has passed for the sender hanging up.
+	if _, err = io.Copy(io.Discard, r.Body); err != nil {
+		return false
+	}
+	setReadDeadline(w, time.Time{})
+	b.whole = true
 	return true
 }
 
@@ -130,6 +167,16 @@ type replayable struct {
 	mu    sync.Mutex // the transport may read in a goroutine of its own
 	whole []byte
 	next  int
+}
+
+// detach takes the bytes away, and reports whether nobody is reading them.
+func (b *replayable) detach() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	b.whole, b.next = nil, 0
+	return true
 }
 
 func (b *replayable) Read(p []byte) (int, error) {
@@ -166,5 +213,6 @@ func (b *body) restore(w http.ResponseWriter, r *http.Request) {
 	// Without both, and the trailer, a chunked request would stay chunked.
 	r.ContentLength = int64(len(b.bytes))
 	r.TransferEncoding = nil
-	r.Body = &replayable{whole: b.bytes}
+	b.restored = &replayable{whole: b.bytes}
+	r.Body = b.restored
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -54,9 +55,37 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 	x.entered = h.app.enter()
 	stripOwnHeader(r.Header)
 	x.record.RequestID, _ = x.repl.GetString("http.request.uuid")
-	x.repl.Set("http.webhook.provider", h.settings.provider)
-	x.repl.Set("http.webhook.endpoint", h.settings.name)
+	x.repl.Map(x.placeholder)
 	return x
+}
+
+// placeholder tells what is known so far. Caddy asks for what a configuration
+// uses; to set them all for each delivery would cost more than its signature.
+func (x *exchange) placeholder(key string) (any, bool) {
+	name, ours := strings.CutPrefix(key, "http.webhook.")
+	if !ours {
+		return nil, false
+	}
+	switch name {
+	case "provider":
+		return x.record.Provider, true
+	case "endpoint":
+		return x.record.Endpoint, true
+	case "event":
+		return x.delivery.Event, true
+	case "delivery_id":
+		return x.delivery.ID, true
+	case "timestamp":
+		return timestampText(x.delivery.Timestamp), true
+	case "secret":
+		return x.delivery.Secret, true
+	case "verdict":
+		return string(x.record.Verdict), true
+	case "reason":
+		return string(x.record.Reason), true
+	default:
+		return nil, false
+	}
 }
 
 // signedRequest is the request as the sender wrote it, before any rewrite.
@@ -148,15 +177,9 @@ func (x *exchange) dedupID() dedup.ID {
 	return dedup.NewID(endpoint, "unnamed", string(digest.Sum(nil)))
 }
 
-// decide notes what became of the delivery, for the log and for placeholders.
+// decide notes what became of the delivery.
 func (x *exchange) decide(verdict delivery.Verdict, reason delivery.Reason) {
 	x.record.Verdict, x.record.Reason = verdict, reason
-	x.repl.Set("http.webhook.verdict", string(verdict))
-	x.repl.Set("http.webhook.reason", string(reason))
-	x.repl.Set("http.webhook.event", x.delivery.Event)
-	x.repl.Set("http.webhook.delivery_id", x.delivery.ID)
-	x.repl.Set("http.webhook.secret", x.delivery.Secret)
-	x.repl.Set("http.webhook.timestamp", timestampText(x.delivery.Timestamp))
 }
 
 func timestampText(at time.Time) string {
@@ -212,8 +235,9 @@ func (x *exchange) answer(verdict delivery.Verdict, text string) error {
 // close ends every exchange, also one that panicked.
 func (x *exchange) close() {
 	x.body.release()
+	x.request.Body = nil
 	r := &x.record
-	r.BodyBytes = int64(len(x.body.bytes))
+	r.BodyBytes = int64(x.body.size)
 	r.DeliveryID, r.Event, r.Secret = x.delivery.ID, x.delivery.Event, x.delivery.Secret
 	if !x.delivery.Timestamp.IsZero() {
 		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true

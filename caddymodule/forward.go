@@ -99,8 +99,10 @@ const ownPrefix = "Hookpass-"
 // underscore as a dash, so that both spellings go.
 func stripOwnHeader(header http.Header) {
 	for name := range header {
-		dashed := strings.ReplaceAll(name, "_", "-")
-		if len(dashed) >= len(ownPrefix) && strings.EqualFold(dashed[:len(ownPrefix)], ownPrefix) {
+		if len(name) < len(ownPrefix) || !strings.EqualFold(name[:len(ownPrefix)-1], ownPrefix[:len(ownPrefix)-1]) {
+			continue
+		}
+		if end := name[len(ownPrefix)-1]; end == '-' || end == '_' {
 			delete(header, name)
 		}
 	}
@@ -110,25 +112,26 @@ func (x *exchange) setOwnHeader() {
 	header := x.r.Header
 	// A field named in Connection is dropped by the next proxy, ours included,
 	// and a webhook upgrades to nothing.
-	for _, name := range []string{"Connection", "Upgrade"} {
-		header.Del(name)
-	}
+	delete(header, "Connection")
+	delete(header, "Upgrade")
+	values := make([]string, 0, 6) // one allocation for all fields
 	set := func(name, value string) {
 		// What is no header value, or would be refused for its length, is left out.
 		if value != "" && len(value) <= maxHeaderValue && httpguts.ValidHeaderFieldValue(value) {
-			header.Set(ownPrefix+name, value)
+			values = append(values, value)
+			header[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
-	set("Provider", x.h.settings.provider)
-	set("Endpoint", x.h.settings.name)
+	set("Hookpass-Provider", x.h.settings.provider)
+	set("Hookpass-Endpoint", x.h.settings.name)
 	if !x.verified {
-		set("Verified", "none")
+		set("Hookpass-Verified", "none")
 		return
 	}
-	set("Verified", string(x.h.settings.proof))
-	set("Event", x.delivery.Event)
-	set("Delivery", x.delivery.ID)
-	set("Timestamp", timestampText(x.delivery.Timestamp))
+	set("Hookpass-Verified", string(x.h.settings.proof))
+	set("Hookpass-Event", x.delivery.Event)
+	set("Hookpass-Delivery", x.delivery.ID)
+	set("Hookpass-Timestamp", timestampText(x.delivery.Timestamp))
 }
 
 const maxHeaderValue = 1024

@@ -30,13 +30,14 @@ func (x *exchange) error(status int, says string) error {
 	case http.StatusMethodNotAllowed:
 		x.w.Header().Set("Allow", http.MethodPost)
 	}
-	if !x.body.whole && x.r.ProtoMajor == 1 && x.r.ContentLength != 0 {
+	within := x.arrived.Add(x.h.settings.read)
+	if !x.body.whole && x.r.ProtoMajor == 1 && x.r.ContentLength != 0 && !x.body.skip(x.w, x.r, within) {
 		// Else net/http reads on before it answers, as it does not know Caddy's
 		// wrapper of the body (golang.org/issue/15527): a forger who sends no
 		// more could hold back the answer, and one who asked first ("Expect:
 		// 100-continue") would be told to go on.
 		x.w.Header().Set("Connection", "close")
-		setReadDeadline(x.w, x.arrived.Add(x.h.settings.read))
+		setReadDeadline(x.w, within)
 	}
 	failure := caddyhttp.Error(status, errors.New(says))
 	if x.siteHandles(failure) {

@@ -99,6 +99,32 @@ func TestForgedBodyIsNotAskedFor(t *testing.T) {
 	}
 }
 
+// A new connection costs more than a refusal: one that needs no reading goes on.
+func TestARefusedSenderKeepsItsConnection(t *testing.T) {
+	g := serve(t, newApplication(t), saltareSite)
+	var text strings.Builder
+	for _, e := range []event{{spoil: drop("X-Saltare-Signature")}, {secret: "guess"}, {spoil: drop("X-Saltare-Timestamp")}, {id: "genuine"}} {
+		r := g.request("/", e)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(g.head(r, "") + string(body))
+	}
+	_, answers := g.dial(text.String())
+	for _, want := range []int{401, 401, 401, 200} {
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+		if answer.StatusCode != want || answer.Close {
+			t.Errorf("answered %d, and closes: %v", answer.StatusCode, answer.Close)
+		}
+	}
+}
+
 // Trailers come behind the body: what we removed from the header must not come
 // back there, and in monitor mode the body is passed on unread.
 func TestTrailersDoNotSpeakForUs(t *testing.T) {
