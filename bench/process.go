@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // processes returns the target's process and its children, nginx's workers for
@@ -38,28 +39,20 @@ func (t *running) processes() ([]int, error) {
 
 // processorTime is what the target has used up so far, user and system.
 func (t *running) processorTime() (time.Duration, error) {
-	const ticks = 100 // a second: USER_HZ, which is part of Linux's interface
 	pids, err := t.processes()
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	var total time.Duration
 	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0, err
+		const schedClock = 2 // the exact one, see clock_getcpuclockid(3)
+		var used unix.Timespec
+		if err := unix.ClockGettime(int32(^pid<<3|schedClock), &used); err != nil {
+			return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 		}
-		// The name, in parentheses, may hold blanks; times are fields 14 and 15.
-		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-		for _, field := range fields[11:13] {
-			n, err := strconv.Atoi(string(field))
-			if err != nil {
-				return 0, err
-			}
-			total += n
-		}
+		total += time.Duration(used.Nano())
 	}
-	return time.Duration(total) * time.Second / ticks, nil
+	return total, nil
 }
 
 // residentBytes is the memory that the target holds.
