@@ -119,6 +119,7 @@ func caddyfile(address, application string) []byte {
 	fmt.Fprintf(&text, "{\n\tadmin off\n}\nhttp://%s {\n", address)
 	for _, sdk := range sdks {
 		fmt.Fprintf(&text, "\troute /%s {\n\t\tverify_webhook %s %q\n\t\treverse_proxy %s\n\t}\n", sdk.name, sdk.provider, sdk.secret, application)
+		fmt.Fprintf(&text, "\troute /signed/%s {\n\t\tverify_webhook %s {\n\t\t\tsecret %q\n\t\t\tsign %s\n\t\t}\n\t\treverse_proxy %s\n\t}\n", sdk.name, sdk.provider, sdk.secret, appSecret, application)
 	}
 	text.WriteString("}\n")
 	return text.Bytes()

@@ -35,6 +35,8 @@ func TestInterop(t *testing.T) {
 	t.Run("what was tampered with is refused by the SDK and by the gate", l.testTampered)
 	t.Run("what another secret signed is refused by the SDK and by the gate", l.testOtherSecret)
 	t.Run("what was signed long ago is refused by the SDK and by the gate", l.testStale)
+	t.Run("what is handed over signed is genuine to the application's library", l.testHandedOver)
+	t.Run("the documented applications take what hookpass forwards alone", l.testDocumented)
 }
 
 // bodies are sent without and with what identifies the delivery in front.
