@@ -138,8 +138,8 @@ func listens(ctx context.Context, port string) bool {
 	return conn.Close() == nil
 }
 
-// Every Caddyfile in README and docs is valid as it stands.
-func TestCaddyfilesOfTheDocs(t *testing.T) {
+// Every configuration in README and docs is valid as it stands.
+func TestConfigurationsOfTheDocs(t *testing.T) {
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "hookpass")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/hookpass").CombinedOutput(); err != nil {
@@ -169,9 +169,9 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	validate := func(name, text string) {
+	validate := func(name, file, text string) {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(dir, "Caddyfile")
+			path := filepath.Join(dir, file)
 			text = strings.NewReplacer("/var/log/hookpass", dir, "/var/lib/hookpass", dir, "/etc/hookpass", dir).Replace(text)
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -186,8 +186,8 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 	}
 	for _, page := range pages {
 		for _, b := range blocks(t, page) {
-			if b.language == "caddyfile" {
-				validate(fmt.Sprintf("%s:%d", page, b.line), b.text)
+			if file, is := map[string]string{"caddyfile": "Caddyfile", "json": "caddy.json"}[b.language]; is && (b.language != "json" || strings.Contains(b.text, `"apps"`)) {
+				validate(fmt.Sprintf("%s:%d", page, b.line), file, b.text)
 			}
 		}
 	}
@@ -200,7 +200,7 @@ func TestCaddyfilesOfTheDocs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		validate(path, string(text))
+		validate(path, "Caddyfile", string(text))
 	}
 }
 

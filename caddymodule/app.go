@@ -28,15 +28,15 @@ const (
 // App holds what all verify_webhook handlers share: the memory of deliveries,
 // the delivery log and the budget of buffered bytes.
 type App struct {
-	// Where deliveries are remembered.
+	// Where deliveries are remembered. Default: in memory, without a journal.
 	Dedup *DedupStore `json:"dedup,omitempty"`
 
-	// Where the log of deliveries goes.
+	// Where the log of deliveries goes. Default: to stderr.
 	DeliveryLog *DeliveryLog `json:"delivery_log,omitempty"`
 
 	// A directory with provider files of your own. They stand beside the built-in
 	// ones, whose ids and aliases they must not take. They are read when the
-	// configuration is loaded.
+	// configuration is loaded. Default: none.
 	Providers string `json:"providers,omitempty"`
 
 	// What the files held when the Caddyfile was adapted. The adapter sets it, as
@@ -44,7 +44,8 @@ type App struct {
 	ProvidersDigest string `json:"providers_digest,omitempty"`
 
 	// The most bytes of bodies held at once by all endpoints of the process; a
-	// delivery beyond it is told to come again. Default: 256 MiB.
+	// delivery beyond it is told to come again. At least twice the largest max_body.
+	// Default: 268435456, which is 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
 	// Where those who run the process ask how it fares. Default: nowhere.

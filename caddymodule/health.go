@@ -22,12 +22,12 @@ import (
 // /livez answers 200 while there is a process, /readyz 200 while it takes
 // deliveries and else 503, with a Readiness, and /metrics what Prometheus reads.
 type Health struct {
-	// Where to listen, such as ":8081".
+	// Where to listen, such as ":8081". Required.
 	Address string `json:"address,omitempty"`
 
 	// The addresses of the application, such as "app:3000". /readyz tells which of
 	// them take connections. It answers 200 none the less: a delivery that finds no
-	// application is answered 502, and comes again.
+	// application is answered 502, and comes again. Default: none is asked.
 	Application []string `json:"application,omitempty"`
 }
 

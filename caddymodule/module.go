@@ -42,6 +42,7 @@ func init() {
 type VerifyWebhook struct {
 	// The provider's id or alias in the catalogue, such as stripe. Leave it out and
 	// describe a scheme instead for a sender that the catalogue does not have.
+	// Required without one.
 	Provider string `json:"provider,omitempty"`
 
 	// The endpoint's name in the log, in metrics and as the scope of
@@ -49,11 +50,12 @@ type VerifyWebhook struct {
 	// share a name only if their settings are the same.
 	Name string `json:"name,omitempty"`
 
-	// The secrets, any of which may match. At least one, unless the provider
-	// publishes its keys, which are then fetched.
+	// The secrets, any of which may match. Required, at least one, unless the
+	// provider publishes its keys, which are then fetched.
 	Secrets []Secret `json:"secret,omitempty"`
 
-	// How deliveries are signed, where no provider is named.
+	// How deliveries are signed. Required where no provider is named; a provider
+	// has its own.
 	Scheme *webhook.Scheme `json:"scheme,omitempty"`
 
 	// How old a signed timestamp may be; it may be as far in the future, up to 5
@@ -83,6 +85,7 @@ type VerifyWebhook struct {
 
 	// The parameters that the provider's scheme needs, by name. Those that are
 	// secret are written as a secret's value is: {env.NAME} or {file./absolute/path}.
+	// Required where the scheme has any. Default: none.
 	With map[string]string `json:"with,omitempty"`
 
 	// How long the application may take to answer, however long the sender
@@ -93,7 +96,8 @@ type VerifyWebhook struct {
 	// whoever the provider is. Default: nothing is signed.
 	Sign *Sign `json:"sign,omitempty"`
 
-	// How copies of a delivery are recognised.
+	// How copies of a delivery are recognised. Default: by the id that the provider
+	// documents, for as long as it retries.
 	Dedup *Dedup `json:"dedup,omitempty"`
 
 	settings   settings
@@ -108,7 +112,8 @@ type VerifyWebhook struct {
 
 // Dedup is how an endpoint recognises copies of a delivery.
 type Dedup struct {
-	// Forward every verified delivery, copies too.
+	// Forward every verified delivery, copies too. Default: copies are not forwarded,
+	// except where the provider's deliveries have no id and may look alike.
 	Off bool `json:"off,omitempty"`
 
 	// How long a delivery is remembered after the application has answered it
@@ -129,7 +134,7 @@ type Dedup struct {
 type Secret struct {
 	// The secret as the provider's dashboard shows it. Write {env.NAME} or
 	// {file./absolute/path}: both are read when the configuration is loaded, and
-	// show in no dump of it.
+	// show in no dump of it. Required.
 	Value string `json:"value"`
 
 	// The name under which log and placeholders speak of it. Default: its

@@ -24,27 +24,35 @@ import (
 type RedisStore struct {
 	// Where Redis is: redis://USER:PASSWORD@HOST:6379/DATABASE, rediss:// for TLS,
 	// or unix:///PATH. Several are the nodes of a cluster, or sentinels. {env.NAME}
-	// and {file./absolute/path} are read when the configuration is loaded.
+	// and {file./absolute/path} are read when the configuration is loaded. Required.
 	URLs []string `json:"urls,omitempty"`
 
-	// The user and password of Redis, where the URL has none, with placeholders
-	// as there.
+	// The user of Redis, where the URL has none, with placeholders as there.
+	// Default: Redis's own, which is "default".
 	Username string `json:"username,omitempty"`
+
+	// The password of Redis, where the URL has none, with placeholders as there.
+	// Default: none.
 	Password string `json:"password,omitempty"`
 
-	// The URLs lead to sentinels that know the master under this name.
+	// The URLs lead to sentinels that know the master under this name. Default: they
+	// lead to Redis itself.
 	Sentinel string `json:"sentinel,omitempty"`
 
-	// The URLs lead to nodes of a Redis Cluster.
+	// The URLs lead to nodes of a Redis Cluster. Default: they do not.
 	Cluster bool `json:"cluster,omitempty"`
 
 	// A file with the certificate authorities that Redis's certificate may come
 	// from. Default: the system's.
 	TLSCA string `json:"tls_ca,omitempty"`
 
-	// Files with the certificate, and its key, by which Redis knows its clients.
+	// A file with the certificate, in PEM, by which Redis knows its clients. Default:
+	// none is shown.
 	TLSCertificate string `json:"tls_certificate,omitempty"`
-	TLSKey         string `json:"tls_key,omitempty"`
+
+	// A file with that certificate's key, in PEM. Required with the certificate.
+	// Default: none.
+	TLSKey string `json:"tls_key,omitempty"`
 
 	// What all keys begin with. Default: "hookpass:".
 	Prefix string `json:"prefix,omitempty"`

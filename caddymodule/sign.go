@@ -21,7 +21,7 @@ import (
 type Sign struct {
 	// The secret that the application verifies with: base64 behind "whsec_", or a
 	// text, whose bytes are the key. Write {env.NAME} or {file./absolute/path}: both
-	// are read when the configuration is loaded, and show in no dump of it.
+	// are read when the configuration is loaded, and show in no dump of it. Required.
 	Value string `json:"value"`
 
 	// Where it stands in the Caddyfile, for error messages. The adapter sets it.

@@ -16,10 +16,10 @@ import (
 // DedupStore is where deliveries are remembered: in this process, or in a Redis
 // that several replicas share. Default: in this process.
 type DedupStore struct {
-	// Remember deliveries in memory.
+	// Remember deliveries in memory. Default: so, unless there is a redis.
 	Memory *MemoryStore `json:"memory,omitempty"`
 
-	// Remember deliveries in Redis.
+	// Remember deliveries in Redis. Default: not. Excludes memory.
 	Redis *RedisStore `json:"redis,omitempty"`
 }
 
@@ -36,7 +36,7 @@ type MemoryStore struct {
 
 // Journal is what is written down of the memory of deliveries.
 type Journal struct {
-	// A directory for the journal alone. It is made if need be.
+	// A directory for the journal alone. It is made if need be. Required.
 	Dir string `json:"dir,omitempty"`
 
 	// When the operating system has to bring it to the disk: "interval" (the

@@ -45,7 +45,7 @@ type Scheme struct {
 	// "jws", such a one in the form of a token that lacks its middle; "jwt", a token
 	// whose key may be either, as may that of "http-message-signature" (RFC 9421);
 	// "token", the secret itself; or "basic", the secret user:password in the
-	// Authorization header.
+	// Authorization header. Required.
 	Type string `json:"type,omitempty" yaml:"type"`
 
 	// The digest: sha1, sha256, sha384 or sha512, and md5 for the types hmac and
@@ -153,7 +153,7 @@ type Scheme struct {
 	// delivery names the URL, that place and the URLs that are trusted there, in
 	// which * is any run of letters, digits, dashes and underscores, such as
 	// "header X-Cert-Url https://example.com/certs/*". A URL may end in {key_id}, the
-	// id of the key that the delivery names.
+	// id of the key that the delivery names. Default: nowhere; there is a secret.
 	Keys string `json:"keys,omitempty" yaml:"keys"`
 
 	// Where a delivery names the key's id: a place as above. A jwt, a jws and an
