@@ -31,6 +31,7 @@ import (
 )
 
 func main() {
+	tuneGC()
 	setVersion()
 	caddy.CustomBinaryName = "hookpass"
 	caddy.CustomLongDescription = "hookpass lets only genuine webhook deliveries reach an application, each of them once."
