@@ -1,0 +1,26 @@
+package deploy
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// systemd's own checkers take the unit, and call it well confined.
+func TestSystemdUnit(t *testing.T) {
+	text, err := os.ReadFile("systemd/hookpass.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The command has to be there to be verified.
+	binary := filepath.Join(context, "linux", runtime.GOARCH, "hookpass")
+	unit := filepath.Join(t.TempDir(), "hookpass.service")
+	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/bin/hookpass", binary)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "systemd-analyze", "--man=no", "verify", unit)
+	// Of 100; a service that says nothing has 96.
+	run(t, "systemd-analyze", "--no-pager", "--offline=true", "--threshold=13", "security", unit)
+}
