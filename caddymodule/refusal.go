@@ -41,6 +41,10 @@ var refusals = []refusal{
 	{errOverloaded, http.StatusServiceUnavailable, delivery.ReasonOverloaded, "Overloaded, try again"},
 }
 
+// Reason returns the reason that the delivery log has for an error of a
+// [webhook.Verifier].
+func Reason(err error) delivery.Reason { return refusalFor(err).reason }
+
 // refusalFor returns how to refuse for err. A cause that is not in the table is
 // a fault of ours: it is refused, too, and the sender may try again.
 func refusalFor(err error) refusal {

@@ -19,15 +19,16 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/hookpass/hookpass/caddymodule"
+	"github.com/hookpass/hookpass/catalog"
 )
 
 func init() {
 	m := &memory{output: os.Stdout}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "dedup",
-		Usage: "[list | forget <endpoint> (<id>... | --body <file> | --all)] [--json] [--address <admin>]",
-		Short: "Shows or forgets what the running hookpass remembers",
-		Long: `
+	command{
+		name:  "dedup",
+		usage: "[list | forget <endpoint> (<id>... | --body <file> | --all)] [--json] [--address <admin>]",
+		short: "Shows or forgets what the running hookpass remembers",
+		long: `
 Without an argument, or with list, tells how much is remembered, how far back that
 reaches, and how each endpoint tells copies of a delivery:
 
@@ -45,16 +46,11 @@ file or, with -, on the standard input. --all forgets everything of the endpoint
 	hookpass dedup forget stripe --all
 
 It asks the process over Caddy's admin API, which is at localhost:2019 unless
---address says otherwise. The exit code is 0, or 1 if nothing was forgotten.
+--address says otherwise.
 `,
-		Flags: m.flags(),
-		Func: func(flags caddycmd.Flags) (int, error) {
-			if err := m.run(flags.Args()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags: m.flags(),
+		run:   m.run,
+	}.register()
 }
 
 var (
@@ -85,7 +81,7 @@ func (m *memory) run(args []string) error {
 	case len(args) == 0, len(args) == 1 && args[0] == "list":
 		return m.list()
 	case args[0] != "forget":
-		return fmt.Errorf("unknown word %q: %w", args[0], errDedupUsage)
+		return fmt.Errorf("unknown word %q: did you mean %s? %w", args[0], catalog.Nearest(args[0], []string{"list", "forget"}), errDedupUsage)
 	case len(args) == 1:
 		return fmt.Errorf("forget needs the name of an endpoint: %w", errDedupUsage)
 	default:

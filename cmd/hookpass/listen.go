@@ -12,20 +12,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
 )
 
 func init() {
 	l := &listen{output: os.Stdout, progress: os.Stderr}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "listen",
-		Usage: "<provider> [--address <host:port>]",
-		Short: "Waits for the token that a provider sends its user",
-		Long: `
+	command{
+		name:  "listen",
+		usage: "<provider> [--address <host:port>]",
+		short: "Waits for the token that a provider sends its user",
+		long: `
 Some providers send a token to a new endpoint, unsigned, and nowhere else. One has
 to give it back to them by hand, and with some it is the secret from then on. Let
 the endpoint's route lead here, and have the provider send it:
@@ -39,14 +36,10 @@ provider tries again.
 Nothing tells who sent the token. Give it to the provider, which takes none but
 its own, before you use it as a secret.
 `,
-		Flags: l.flags(),
-		Func: func(flags caddycmd.Flags) (int, error) {
-			if err := l.run(context.Background(), flags.Args()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags:         l.flags(),
+		run:           func(args []string) error { return l.run(context.Background(), args) },
+		takesProvider: true,
+	}.register()
 }
 
 const (

@@ -13,20 +13,17 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/webhook"
 )
 
 func init() {
 	p := &providers{output: os.Stdout}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "providers",
-		Usage: "[<id> | <word>...] [--header <name>] [--json | --markdown | --proof] [--why <name>]",
-		Short: "Tells about the providers that hookpass knows",
-		Long: `
+	command{
+		name:  "providers",
+		usage: "[<id> | <word>...] [--header <name>] [--json | --markdown | --proof] [--why <name>]",
+		short: "Tells about the providers that hookpass knows",
+		long: `
 Without an argument, lists all providers. With an id or alias, tells all that a
 user of the provider must know, and what to write into the Caddyfile:
 
@@ -40,17 +37,11 @@ send a header field, for deliveries of unknown origin:
 
 --why tells why a provider is not in the list that signs nothing, and what to do
 instead.
-
-The exit code is 0, or 1 if nothing was found.
 `,
-		Flags: p.flags(),
-		Func: func(flags caddycmd.Flags) (int, error) {
-			if err := p.run(flags.Args()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags:         p.flags(),
+		run:           p.run,
+		takesProvider: true,
+	}.register()
 }
 
 // errNotFound is returned when no provider is as the user asked for.

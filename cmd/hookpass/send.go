@@ -8,18 +8,15 @@ import (
 	"net/http"
 	"os"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
 func init() {
-	s := &send{input: os.Stdin, output: os.Stdout, now: time.Now}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "send",
-		Usage: "<provider> --secret <text> --to <url> [--event <type>] [--id <id>] [--data <json>] [--forge] [--stale] [--repeat <times>] [--print curl]",
-		Short: "Sends a signed test delivery",
-		Long: `
+	s := &send{input: os.Stdin, output: os.Stdout, progress: os.Stderr, now: time.Now}
+	command{
+		name:  "send",
+		usage: "<provider> --secret <text> --to <url> [--event <type>] [--id <id>] [--data <json>] [--forge] [--stale] [--repeat <times>] [--print curl]",
+		short: "Sends a signed test delivery",
+		long: `
 Builds a delivery as the provider would, signs it with the endpoint's secret,
 posts it, and prints what came back:
 
@@ -36,17 +33,11 @@ Deliveries that are signed with a private key cannot be sent: the provider keeps
 it, and the public key only verifies. Nor can those of multipart/form-data.
 
 --forge, --stale and --repeat make the deliveries that a gatekeeper exists for.
-
-The exit code is 0 if every answer was 2xx, else 1.
 `,
-		Flags: s.flags(),
-		Func: func(flags caddycmd.Flags) (int, error) {
-			if err := s.run(flags.Args()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags:         s.flags(),
+		run:           s.run,
+		takesProvider: true,
+	}.register()
 }
 
 // errRefused is returned when an answer was not 2xx.

@@ -65,6 +65,9 @@ func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
+	if s.exact && s.data != defaultData {
+		return body, nil
+	}
 	var kind string
 	switch d.header.Get("Content-Type") {
 	case jsonType:

@@ -6,11 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,44 +21,41 @@ const defaultEvent = "test"
 
 // send is the command: its flags, and what it touches of the world.
 type send struct {
-	input  io.Reader
-	output io.Writer
-	now    func() time.Time
+	input            io.Reader
+	output, progress io.Writer
+	now              func() time.Time
 
-	secret, secretEnv, secretFile string
-	to, event, id, data, print    string
-	with                          map[string]string
-	header                        http.Header
-	forge, stale                  bool
-	repeat                        int
+	secretFlags
+	to, event, id, data, print string
+	with                       withFlags
+	header                     http.Header
+	forge, stale               bool
+	repeat                     int
+	json, exact                bool // exact: a body that is given is signed as it is
+	at                         timeFlag
 }
 
 func (s *send) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("send", flag.ContinueOnError)
-	f.StringVar(&s.secret, "secret", "", "The endpoint's secret, as the provider's dashboard shows it; other users of this machine can see it in the process list")
-	f.StringVar(&s.secretEnv, "secret-env", "", "Name of the environment variable that holds the secret")
-	f.StringVar(&s.secretFile, "secret-file", "", "Path of the file that holds the secret; a line break at its end is not part of it")
+	s.draftFlags(f)
+	f.StringVar(&s.text, "secret", "", "The endpoint's secret, as the provider's dashboard shows it; other users of this machine can see it in the process list")
 	f.StringVar(&s.to, "to", "", "The endpoint's address")
-	f.StringVar(&s.event, "event", "", "The event type (default: the one in --data, else "+defaultEvent+")")
-	f.StringVar(&s.id, "id", "", "The delivery id (default: the one in --data, else a new UUID)")
-	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input; a provider of forms gets "+defaultForm+" by default, one of batches "+defaultBatch)
 	f.BoolVar(&s.forge, "forge", false, "Sign with another, random secret")
 	f.BoolVar(&s.stale, "stale", false, "Sign with a time that is older than the provider's tolerance")
 	f.IntVar(&s.repeat, "repeat", 1, "How many times to send the same delivery, each signed at its time")
 	f.StringVar(&s.print, "print", "", "Print the delivery as a command instead of sending it: curl")
-	s.with, s.header = map[string]string{}, http.Header{}
-	f.Func("with", "A parameter of the provider, as NAME=VALUE; repeatable", s.addWith)
-	f.Func("header", "A further header field, as 'NAME: VALUE'; repeatable", s.addHeader)
 	return f
 }
 
-func (s *send) addWith(text string) error {
-	name, value, _ := strings.Cut(text, "=")
-	if name == "" || value == "" {
-		return errors.New("write NAME=VALUE")
-	}
-	s.with[name] = value
-	return nil
+// draftFlags are those that say what is signed.
+func (s *send) draftFlags(f *flag.FlagSet) {
+	s.register(f)
+	f.StringVar(&s.event, "event", "", "The event type (default: the one in --data, else "+defaultEvent+")")
+	f.StringVar(&s.id, "id", "", "The delivery id (default: the one in --data, else a new UUID)")
+	f.StringVar(&s.data, "data", defaultData, "The body: a JSON object, @PATH of a file, or - for standard input; a provider of forms gets "+defaultForm+" by default, one of batches "+defaultBatch)
+	s.header = http.Header{}
+	s.with = newWithFlags(f)
+	f.Func("header", "A further header field, as 'NAME: VALUE'; repeatable", s.addHeader)
 }
 
 func (s *send) addHeader(text string) error {
@@ -92,25 +86,7 @@ func (s *send) check(provider *catalog.Provider) error {
 	if err := provider.Scheme.Signable(); err != nil {
 		return fmt.Errorf("%s: %w", provider.ID, err)
 	}
-	facts, err := provider.Scheme.Facts()
-	if err != nil {
-		return err
-	}
-	known := slices.Sorted(maps.Keys(provider.With))
-	for name := range s.with {
-		switch {
-		case len(known) == 0:
-			return fmt.Errorf("--with %s: %s takes no parameters: leave it out", name, provider.ID)
-		case !slices.Contains(known, name):
-			return fmt.Errorf("--with %s: did you mean %s?", name, catalog.Nearest(name, known))
-		}
-	}
-	for _, name := range facts.Parameters { // those of handshakes sign nothing
-		if s.with[name] == "" {
-			return fmt.Errorf("--with %s=VALUE is missing: %s", name, provider.With[name])
-		}
-	}
-	return nil
+	return s.with.check(provider)
 }
 
 // key returns the secret to sign with, a random one for a forgery.
@@ -118,27 +94,7 @@ func (s *send) key(form webhook.KeyForm) (webhook.Secret, error) {
 	if s.forge {
 		return webhook.ParseSecret("", rand.Text()+":"+rand.Text(), webhook.KeyText) // any bytes will do as the key, these also as user:password
 	}
-	given := slices.DeleteFunc([]string{s.secret, s.secretEnv, s.secretFile}, func(value string) bool { return value == "" })
-	if len(given) != 1 {
-		return webhook.Secret{}, errors.New("write one, and not an empty one, of --secret TEXT, --secret-env NAME and --secret-file PATH")
-	}
-	from, text := "--secret", s.secret
-	switch {
-	case s.secretEnv != "":
-		from, text = "--secret-env "+s.secretEnv, os.Getenv(s.secretEnv)
-	case s.secretFile != "":
-		content, err := os.ReadFile(s.secretFile)
-		if err != nil {
-			return webhook.Secret{}, fmt.Errorf("--secret-file: %w", err)
-		}
-		// As Caddy reads {file.PATH}, so that one file serves both.
-		from, text = "--secret-file "+s.secretFile, strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	}
-	secret, err := webhook.ParseSecret("", text, form)
-	if err != nil {
-		return webhook.Secret{}, fmt.Errorf("%s: %w", from, err)
-	}
-	return secret, nil
+	return s.secret(form)
 }
 
 func parseTarget(to string) (*url.URL, error) {

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hookpass/hookpass/caddymodule"
+	"github.com/hookpass/hookpass/capture"
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/keyfetch"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+func init() {
+	v := &verify{input: os.Stdin, output: os.Stdout, now: time.Now, keys: fetchedKeys{keyfetch.New(nil, nil)}}
+	command{
+		name:  "verify",
+		usage: "--request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--json]",
+		short: "Tells whether a captured request is genuine, and why not",
+		long: `
+Reads a request that was captured: as raw HTTP, in a HAR file, or as a curl command;
+with "-", from standard input. Checks it as an endpoint would, and prints the
+verdict, and for one that is not genuine the reason, as the delivery log has it:
+
+	hookpass verify --request request.http --provider stripe --secret-env STRIPE_WEBHOOK_SECRET
+
+A HAR file tells when each request was sent; else it is now, or what --at says. For
+providers that sign the address, --url is the one that the provider has, unless the
+capture tells it.
+
+The bytes have to be those that were sent: an editor that reformats JSON, or adds a
+line break, makes every signature mismatch. Keys that a provider publishes are
+fetched. hookpass explain looks for the mistake in one that is not genuine.
+`,
+		flags: v.flags(),
+		run:   v.run,
+	}.register()
+}
+
+// errRejected is returned for a request that is not genuine.
+var errRejected = errors.New("not genuine")
+
+// maxCapture is larger than all bodies that providers send, many times.
+const maxCapture = 256 << 20
+
+// verify is the command: its flags, and what it touches of the world.
+type verify struct {
+	input  io.Reader
+	output io.Writer
+	now    func() time.Time
+	keys   webhook.KeySource
+
+	secretFlags
+	with                   withFlags
+	request, provider, url string
+	at                     timeFlag
+	json                   bool
+}
+
+func (v *verify) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("verify", flag.ContinueOnError)
+	v.register(f)
+	v.with = newWithFlags(f)
+	v.at.register(f, "When it arrived (default: when the capture says, else now)")
+	f.StringVar(&v.request, "request", "", "Path of the captured request, or - for standard input")
+	f.StringVar(&v.provider, "provider", "", "The provider's id or alias")
+	f.StringVar(&v.url, "url", "", "The address at which the provider delivers (default: the one in the capture)")
+	f.BoolVar(&v.json, "json", false, "Print each verdict as a line of JSON")
+	return f
+}
+
+// finding is what is found of one request.
+type finding struct {
+	Verdict    string          `json:"verdict"` // genuine, or rejected
+	Reason     delivery.Reason `json:"reason,omitempty"`
+	Detail     string          `json:"detail,omitempty"`
+	Provider   string          `json:"provider"`
+	Method     string          `json:"method"`
+	URL        string          `json:"url"`
+	DeliveryID string          `json:"delivery_id,omitempty"` // unproven, if rejected, as is the rest
+	Event      string          `json:"event,omitempty"`
+	Timestamp  time.Time       `json:"timestamp,omitzero"`
+	At         time.Time       `json:"at"` // as of when it was checked
+}
+
+func (v *verify) run(args []string) error {
+	if len(args) > 0 || v.request == "" {
+		return errors.New("write the file with the request, as in hookpass verify --request request.http --provider stripe; - is standard input")
+	}
+	requests, err := v.read(v.request)
+	if err != nil {
+		return err
+	}
+	verifier, provider, err := v.verifier(requests)
+	if err != nil {
+		return err
+	}
+	rejected := 0
+	for _, r := range requests {
+		f := v.check(verifier, &r)
+		f.Provider = provider
+		if f.Verdict != genuine {
+			rejected++
+		}
+		if err := v.print(f); err != nil {
+			return err
+		}
+	}
+	if rejected > 0 {
+		return fmt.Errorf("%w: %d of %d", errRejected, rejected, len(requests))
+	}
+	return nil
+}
+
+func (v *verify) read(name string) ([]capture.Request, error) {
+	input := v.input
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = file.Close() }() // it was only read
+		input = file
+	}
+	text, err := io.ReadAll(io.LimitReader(input, maxCapture+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > maxCapture:
+		return nil, fmt.Errorf("it is larger than %d bytes", maxCapture)
+	}
+	requests, err := capture.Parse(text, os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	for i := range requests {
+		if v.url == "" {
+			break
+		}
+		if err := requests[i].Address(v.url); err != nil {
+			return nil, fmt.Errorf("--url: %w", err)
+		}
+	}
+	return requests, nil
+}
+
+func (v *verify) verifier(requests []capture.Request) (*webhook.Verifier, string, error) {
+	if v.provider == "" {
+		return nil, "", fmt.Errorf("write --provider ID%s", candidates(requests[0]))
+	}
+	provider, err := catalog.Lookup(v.provider)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := v.with.check(provider); err != nil {
+		return nil, "", err
+	}
+	facts, err := provider.Scheme.Facts()
+	if err != nil {
+		return nil, "", err
+	}
+	var secrets []webhook.Secret
+	switch {
+	case facts.FetchesKeys && v.given():
+		return nil, "", fmt.Errorf("%s publishes its keys, which are fetched: leave the secret out", provider.ID)
+	case !facts.FetchesKeys:
+		secret, err := v.secret(provider.Scheme.Key)
+		if err != nil {
+			return nil, "", err
+		}
+		secrets = append(secrets, secret)
+	}
+	verifier, err := webhook.NewVerifier(provider.Scheme, secrets, provider.MaxAge(), v.with)
+	if err != nil {
+		return nil, "", err
+	}
+	verifier.FetchFrom(v.keys)
+	return verifier, provider.ID, nil
+}
+
+// candidates names the providers that sign in a field that the request has.
+func candidates(r capture.Request) string {
+	var ids []string
+	for _, id := range catalog.IDs() {
+		provider, err := catalog.Lookup(id)
+		if err != nil {
+			continue // the tests of the catalogue tell
+		}
+		words := strings.Fields(provider.Scheme.Signature + " Authorization")
+		if words[0] == "header" && words[1] != "Authorization" && r.Header.Get(words[1]) != "" {
+			ids = append(ids, id)
+		}
+	}
+	const enough = 8
+	switch {
+	case len(ids) == 0:
+		return "; hookpass providers lists them"
+	case len(ids) > enough:
+		ids = append(ids[:enough], "…")
+	}
+	return ": by its header fields it could be of " + strings.Join(ids, ", ")
+}
+
+const genuine = "genuine"
+
+func (v *verify) check(verifier *webhook.Verifier, r *capture.Request) finding {
+	at := v.at.or(r.Time)
+	if at.IsZero() {
+		at = v.now()
+	}
+	f := finding{Verdict: genuine, Method: r.Method, URL: r.URL, At: at.UTC().Truncate(time.Second)}
+	d, err := verifier.Verify(&r.Request, at)
+	f.DeliveryID, f.Event = d.ID, d.Event
+	if !d.Timestamp.IsZero() {
+		f.Timestamp = d.Timestamp.UTC()
+	}
+	if err != nil {
+		f.Verdict, f.Reason, f.Detail = string(delivery.VerdictRejected), caddymodule.Reason(err), err.Error()
+	}
+	return f
+}
+
+func (v *verify) print(f finding) error {
+	if v.json {
+		return printJSON(v.output, f)
+	}
+	text := fmt.Sprintf("genuine: a delivery of %s", f.Provider)
+	if f.Verdict != genuine {
+		text = fmt.Sprintf("rejected: %s: %s", f.Reason, f.Detail)
+	}
+	rows := [][2]string{{"request", f.Method + " " + f.URL}, {"delivery", f.DeliveryID}, {"event", f.Event}}
+	if !f.Timestamp.IsZero() {
+		rows = append(rows, [2]string{"signed at", f.Timestamp.Format(time.RFC3339)})
+	}
+	rows = append(rows, [2]string{"checked as of", f.At.Format(time.RFC3339)})
+	for _, row := range rows {
+		quoted := strconv.QuoteToASCII(row[1]) // it may be anything that a terminal would obey
+		text += fmt.Sprintf("\n  %s: %s", row[0], cmp.Or(quoted[1:len(quoted)-1], "–"))
+	}
+	_, err := fmt.Fprintln(v.output, text)
+	return err
+}
