@@ -107,19 +107,11 @@ func describe(h webhook.Handshake) string {
 
 // caddyfile is a configuration with what the provider needs and no more.
 func (e entry) caddyfile() string {
-	var b strings.Builder
-	e.writeServers(&b)
-	switch block := e.settings(); {
-	case e.facts.FetchesKeys && block == "":
-		writeSite(&b, e.ID, e.ID)
-	case e.facts.FetchesKeys:
-		writeSite(&b, e.ID, fmt.Sprintf("%s {\n%s\t\t}", e.ID, block))
-	case block == "":
-		writeSite(&b, e.ID, fmt.Sprintf("%s %s", e.ID, secretOf(e.ID)))
-	default:
-		writeSite(&b, e.ID, fmt.Sprintf("%s {\n\t\t\tsecret %s\n%s\t\t}", e.ID, secretOf(e.ID), block))
+	f := first{entry: e, app: defaultApp, secretEnv: variableOf(e.ID, "webhook_secret")}
+	if e.facts.SignsURL {
+		f.publicURL = "https://hooks.example.com # scheme and host of the address that the provider has"
 	}
-	return b.String()
+	return f.caddyfile()
 }
 
 // secretAddress is a configuration for a provider that signs nothing, but can be
@@ -127,26 +119,29 @@ func (e entry) caddyfile() string {
 // deliveries may have equal bodies, as Mollie's have.
 func secretAddress(name string) string {
 	var b strings.Builder
-	writeSite(&b, name, fmt.Sprintf(`{
+	writeSite(&b, ":"+firstPort, name, fmt.Sprintf(`{
 			name %s
 			secret %s
 			scheme token {
 				signature query token
 			}
 			dedup off
-		}`, name, secretOf(name)))
+		}`, name, variable(name, "webhook_secret")), defaultApp)
 	return b.String()
 }
 
-func secretOf(name string) string { return variable(name, "webhook_secret") }
+// variable is the placeholder of the environment's variable, for a setting of a
+// provider.
+func variable(name, setting string) string { return "{env." + variableOf(name, setting) + "}" }
 
-// variable is the environment's, for a setting of a provider.
-func variable(name, setting string) string {
-	return "{env." + strings.ToUpper(strings.ReplaceAll(name+"_"+setting, "-", "_")) + "}"
+func variableOf(name, setting string) string {
+	return strings.ToUpper(strings.ReplaceAll(name+"_"+setting, "-", "_"))
 }
 
-func writeSite(b *strings.Builder, name, endpoint string) {
-	fmt.Fprintf(b, ":8080 {\n\troute /webhooks/%s {\n\t\tverify_webhook %s\n\t\treverse_proxy localhost:3000\n\t}\n}\n", name, endpoint)
+func path(name string) string { return "/webhooks/" + name }
+
+func writeSite(b *strings.Builder, address, name, endpoint, app string) {
+	fmt.Fprintf(b, "%s {\n\troute %s {\n\t\tverify_webhook %s\n\t\treverse_proxy %s\n\t}\n}\n", address, path(name), endpoint, app)
 }
 
 // writeServers allows the header fields that Caddy removes unless told.
@@ -164,17 +159,4 @@ func (e entry) writeServers(b *strings.Builder) {
 	if lines.Len() > 0 {
 		fmt.Fprintf(b, "{\n\tservers {\n%s\t}\n}\n", lines.String())
 	}
-}
-
-// settings are the lines without which the provider's endpoint would not load,
-// or would refuse what is genuine.
-func (e entry) settings() string {
-	var b strings.Builder
-	for _, name := range e.Parameters() {
-		fmt.Fprintf(&b, "\t\t\twith %s %s\n", name, variable(e.ID, name))
-	}
-	if e.facts.SignsURL {
-		b.WriteString("\t\t\tpublic_url https://hooks.example.com # scheme and host of the address that the provider has\n")
-	}
-	return b.String()
 }
