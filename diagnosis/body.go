@@ -48,7 +48,7 @@ func (s *search) bodies() iter.Seq[variant] {
 		seen := map[uint64]bool{s.digest(s.delivery.Request.Body): true}
 		more := true
 		offer := func(x explanation, body []byte) bool {
-			if !more || seen[s.digest(body)] || !s.spend(0, len(body)) {
+			if !more || seen[s.digest(body)] || !s.spend(0, writingCost*len(body)) {
 				return more
 			}
 			seen[s.digest(body)] = true

@@ -232,6 +232,43 @@ func TestDecompressionIsBounded(t *testing.T) {
 	}
 }
 
+// Where the verifier knows more than that the signature does not match, it is said.
+func TestUnknown(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		provider string
+		make     func(*scene)
+		says     string
+	}{
+		{"a name twice in a body of which fields are signed", "adyen", func(s *scene) { s.rewrite(`{"live":"false",`, `{"live":"true","live":"false",`) }, "the JSON body repeats a name"},
+		{"a URL without a host", "square", func(s *scene) { s.delivery.Request.URL = "/square?shop=1" }, "does not tell the host"},
+		{"no secret that the scheme can read", "standard-webhooks", func(s *scene) { s.configure("whsec_not!base64") }, "None of the endpoint's secrets"},
+		{"a signature of another length", "saltare", func(s *scene) { s.header().Set("X-Saltare-Signature", "sha256=abcd") }, "it is not written as the scheme says"},
+		{"a timestamp that is none", "zoom", func(s *scene) { s.header().Set("X-Zm-Request-Timestamp", "soon") }, "it is not a count of seconds"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := genuine(t, tt.provider, len(mustLookup(t, tt.provider).Vectors)-1)
+			tt.make(s)
+			if f := s.diagnose(); f.Cause != diagnosis.Unknown || f.Proven || !strings.Contains(f.Sentence, tt.says) {
+				t.Errorf("%+v does not say %q", f, tt.says)
+			}
+		})
+	}
+}
+
+// That body and endpoint are of different modes is a remark, and no cause: anybody
+// can write a body.
+func TestModeOfTheBodyIsARemark(t *testing.T) {
+	for name, remark := range map[string]bool{"stripe-live": true, "stripe-test": false, "stripe": false} {
+		s := genuine(t, "stripe", 0)
+		s.endpoint.Name = name
+		s.configure("whsec_of_another_account")
+		if f := s.diagnose(); f.Cause != diagnosis.Unknown || strings.Contains(f.Remedy, "of test mode") != remark {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 // Without the body nothing is proven, but what the head shows is said.
 func TestHeadAlone(t *testing.T) {
 	for _, tt := range []struct {
@@ -416,6 +453,27 @@ func FuzzDiagnose(f *testing.F) {
 			t.Fatalf("%q", text)
 		}
 	})
+}
+
+// What a flood of forgeries costs for each one that is looked into.
+func BenchmarkForgery(b *testing.B) {
+	for name, size := range map[string]int{"2 KiB": 2 << 10, "256 KiB": 256 << 10, "4 MiB": 4 << 20} {
+		b.Run(name, func(b *testing.B) {
+			e := diagnosis.Endpoint{Name: "stripe", Provider: "stripe", Scheme: mustLookup(b, "stripe").Scheme, Tolerance: 5 * time.Minute, Secrets: []diagnosis.Secret{secret("", "whsec_example_stripe_secret")}}
+			other := diagnosis.Endpoint{Name: "github", Provider: "github", Scheme: mustLookup(b, "github").Scheme, Secrets: []diagnosis.Secret{secret("", "another secret")}}
+			item := `{"id":"evt_1","type":"charge.succeeded","name":"Zoë","n":[1,2,3]},`
+			d := diagnosis.Delivery{Received: time.Unix(1767225600, 0), Request: webhook.Request{
+				Method: http.MethodPost, URL: "https://example.com/in",
+				Header: http.Header{"Stripe-Signature": {"t=1767225600,v1=" + strings.Repeat("ab", 32)}},
+				Body:   []byte("[" + strings.Repeat(item, size/len(item)) + "0]"),
+			}}
+			for b.Loop() {
+				if f := diagnosis.Diagnose(diagnosis.Limits{}, d, e, diagnosis.Process{Others: []diagnosis.Endpoint{other}}); f.Proven {
+					b.Fatal(f)
+				}
+			}
+		})
+	}
 }
 
 // fuzzSecret is none of the vectors', so that nothing in a corpus is genuine.

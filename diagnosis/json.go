@@ -80,9 +80,11 @@ func parseNode(dec *json.Decoder, depth int) (*node, error) {
 	}
 }
 
-// sort puts the members of each object into the order of their names.
-func (n *node) sort() {
-	if n.open == '{' {
+// sort puts the members of each object into the order of their names, and reports
+// whether they were in another one.
+func (n *node) sort() (changed bool) {
+	if n.open == '{' && !slices.IsSorted(n.names) {
+		changed = true
 		order := make([]int, len(n.names))
 		for i := range order {
 			order[i] = i
@@ -94,8 +96,48 @@ func (n *node) sort() {
 		}
 	}
 	for _, value := range n.values {
-		value.sort()
+		changed = value.sort() || changed
 	}
+	return changed
+}
+
+// signs are those that libraries escape or do not, as far as a document has them.
+type signs struct{ slash, wide, html bool }
+
+func (s *signs) add(text string) {
+	s.slash = s.slash || strings.Contains(text, "/")
+	s.html = s.html || strings.ContainsAny(text, htmlSigns)
+	s.wide = s.wide || strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+func (n *node) signs(s *signs) {
+	if n.isString {
+		s.add(n.text)
+	}
+	for _, name := range n.names {
+		s.add(name)
+	}
+	for _, value := range n.values {
+		value.signs(s)
+	}
+}
+
+// distinctEscapings are those that write a document with such signs differently.
+func distinctEscapings(s signs) []escaping {
+	var kept []escaping
+	seen := map[escaping]bool{}
+	for _, e := range escapings {
+		effect := escaping{slash: e.slash && s.slash, ascii: e.ascii && s.wide}
+		if s.html || s.wide {
+			effect.html = e.html
+		}
+		effect.upper = e.upper && (effect.ascii || effect.html != "")
+		if !seen[effect] {
+			seen[effect] = true
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // layout is how a JSON library separates.
@@ -128,23 +170,33 @@ var escapings = []escaping{
 	{name: "with the signs of HTML and whatever is not ASCII escaped, as .NET has it", ascii: true, upper: true, html: "<>&'+`\""},
 }
 
-// writtenAnew yields a document in the ways in which libraries write it.
+// htmlSigns are all that any library escapes for the sake of HTML.
+const htmlSigns = "<>&'+`\"\u2028\u2029"
+
+// writtenAnew yields a document in the ways in which libraries write it. Each text is
+// valid until the next.
 func writtenAnew(text []byte) iter.Seq2[string, []byte] {
 	return func(yield func(how string, text []byte) bool) {
 		n, err := parseJSON(text)
 		if err != nil {
 			return
 		}
+		var has signs
+		n.signs(&has)
+		var written []byte
 		for _, order := range []string{"", "with the members in the order of their names"} {
-			if order != "" {
-				n.sort()
+			if order != "" && !n.sort() {
+				return
 			}
 			for _, l := range layouts {
-				for _, e := range escapings {
-					written := n.append(nil, l, e, 0)
+				for _, e := range distinctEscapings(has) {
 					words := slices.DeleteFunc([]string{l.name, e.name, order}, func(word string) bool { return word == "" })
 					how := strings.Join(words, ", ")
-					if !yield(how, written) || !yield(how+", and a line break at the end", append(slices.Clip(written), '\n')) {
+					written = n.append(written[:0], l, e, 0)
+					if !yield(how, written) {
+						return
+					}
+					if written = append(written, '\n'); !yield(how+", and a line break at the end", written) {
 						return
 					}
 				}
@@ -194,7 +246,13 @@ func (e escaping) append(to []byte, text string) []byte {
 		return fmt.Appendf(to, `\u%04x`, u)
 	}
 	to = append(to, '"')
-	for _, r := range text {
+	plain := 0 // where what needs no look begins
+	for i, r := range text {
+		if r >= '0' && r <= 'z' && r != '\\' && r != '<' && r != '>' && r != '`' || r == ' ' {
+			continue
+		}
+		to = append(to, text[plain:i]...)
+		plain = i + utf8.RuneLen(r)
 		switch {
 		case strings.ContainsRune(e.html, r):
 			to = unit(to, uint16(r)) //nolint:gosec // G115: those of html fit
@@ -211,5 +269,5 @@ func (e escaping) append(to []byte, text string) []byte {
 			to = utf8.AppendRune(to, r)
 		}
 	}
-	return append(to, '"')
+	return append(append(to, text[plain:]...), '"')
 }

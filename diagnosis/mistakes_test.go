@@ -239,6 +239,17 @@ var mistakes = []struct {
 		s.configure(strings.Repeat("ab", 32))
 		s.other("adyen-production", "adyen", s.secret)
 	}, diagnosis.ModeMixed, "live mode met an endpoint of test mode", "adyen-production", false},
+	{"the public key of another application", "discord", 0, func(s *scene) {
+		s.configure("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+		s.other("discord-beta", "discord", s.secret)
+	}, diagnosis.SecretOther, "the secret of endpoint discord-beta", "give that secret", false},
+	{"the token of another project", "gitlab", 0, func(s *scene) {
+		s.configure("the token of this project")
+		s.other("gitlab-docs", "gitlab", s.secret)
+	}, diagnosis.SecretOther, "the secret of endpoint gitlab-docs", "give that secret", false},
+	{"a token in quotes", "telegram", 0, func(s *scene) { s.configure("'" + s.secret + "'") }, diagnosis.SecretQuoted, "quotes around it", "without them", false},
+	{"a line break behind the secret, which Paddle signs with", "paddle", 1, func(s *scene) { s.signedAs(s.secret + "\n") }, diagnosis.SecretBlanks, "a line break behind it", "printf", false},
+	{"an access token in the place of the client secret", "shopify", 0, func(s *scene) { s.configure("shpat_example_of_an_access_token") }, diagnosis.SecretKind, "an access token", "signing secret", true},
 	{"an API key in the place of the signing secret", "stripe", 0, func(s *scene) { s.configure("sk_live_example_of_an_api_key") }, diagnosis.SecretKind, "a secret API key for live mode", "signing secret", true},
 	{"a placeholder in the place of the secret", "github", 1, func(s *scene) { s.configure("${GITHUB_WEBHOOK_SECRET}") }, diagnosis.SecretKind, "a variable that was not filled in", "signing secret", true},
 
@@ -333,6 +344,19 @@ var mistakes = []struct {
 	}, diagnosis.BodyCharset, "Latin-1", "decode the body", false},
 	{"a form's escapes were written in small letters", "slack", 0, func(s *scene) { s.rewrite("%2F", "%2f"); s.rewrite("%3A", "%3a") }, diagnosis.BodyRewritten, "form was parsed and written anew", "byte for byte", false},
 	{"a capture lacks its end", "github", 1, func(s *scene) { s.header().Set("Content-Length", "30"); s.arrives(s.body()[:20]) }, diagnosis.BodyLength, "20 bytes, and Content-Length says 30", "cuts", true},
+
+	{"SendGrid's CRLF at the end was dropped by a parser", "sendgrid", 0, func(s *scene) { s.arrives(strings.TrimSpace(s.body())) }, diagnosis.BodyLineEnd, "CRLF at its end, which is lost", "byte for byte", false},
+	{"SendGrid's CRLF became a bare line break", "sendgrid", 0, func(s *scene) { s.rewrite("\r\n", "\n") }, diagnosis.BodyLineEnd, "CRLF at its end, which has become a bare line break", "byte for byte", false},
+	{"a framework indented an interaction", "discord", 0, func(s *scene) {
+		var b bytes.Buffer
+		_ = json.Indent(&b, s.delivery.Request.Body, "", "    ")
+		s.arrives(b.String())
+	}, diagnosis.BodyRewritten, "signed compact", "parse it", false},
+	{"a queue wrapped a delivery whose signature is in the body", "mailgun", 0, func(s *scene) {
+		event, _ := json.Marshal(map[string]string{"body": s.body()})
+		s.arrives(string(event))
+	}, diagnosis.BodyWrapped, `the member "body"`, "gateway", false},
+	{"a gateway put such a delivery into base64", "adyen", 0, func(s *scene) { s.arrives(base64.StdEncoding.EncodeToString(s.delivery.Request.Body)) }, diagnosis.BodyWrapped, "put into base64", "gateway", false},
 
 	// The URL, group D.
 	{"TLS ends in front: http for https", "twilio", 0, func(s *scene) { s.arrivesAt("http://mycompany.com/myapp.php?foo=1&bar=2") }, diagnosis.URLScheme, "scheme https and not http", "public_url https://mycompany.com", false},

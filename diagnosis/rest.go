@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -103,15 +105,43 @@ func (s *search) cutBody() (explanation, bool) {
 // unknown says how far the search went.
 func (s *search) unknown(err error) Finding {
 	f := Finding{Cause: Unknown, Sentence: "The signature does not match anything that was tried.", Remedy: "Compare the secret with the one that the provider's dashboard shows for this very endpoint."}
+	_, hasHost := cutAddress(s.delivery.Request.URL)
 	switch {
 	case s.delivery.HeadOnly:
 		f.Sentence = "The head of the request does not tell why; its body was not looked into."
 		f.Remedy = "Diagnose the whole request."
-	case s.own == nil && s.endpoint.Scheme.Keys == "":
+	case s.own == nil:
 		f.Sentence = "None of the endpoint's secrets is written as the scheme needs it, and nothing that was tried matches."
 	case errors.Is(err, errLimit):
 		f.Sentence = "The body is too large to look for a reason."
 		f.Remedy = ""
+	case s.signsAddress() && !hasHost:
+		f.Sentence = "The signature covers the URL, of which the request does not tell the host."
+		f.Remedy = "Give the whole address at which the provider delivers."
+	case !errors.Is(err, webhook.ErrSignatureMismatch):
+		// What the verifier says names places, and nothing of what is there.
+		f.Sentence = "The delivery cannot be verified, and nothing that was tried makes it right: " + cut(err.Error()) + "."
+		f.Remedy = "Compare the request with what the provider documents."
+	default:
+		f.Remedy += s.modes()
 	}
 	return f
+}
+
+// modes remarks that the body is of another mode than the endpoint, by its name. It
+// is no proof: anybody can write a body.
+func (s *search) modes() string {
+	says := ""
+	for _, path := range []string{"livemode", "live", "live_mode", "data.livemode"} {
+		switch gjson.GetBytes(s.delivery.Request.Body, path).String() {
+		case "true":
+			says = "live"
+		case "false":
+			says = "test"
+		}
+	}
+	if ours := s.mode(); says == "" || ours == "" || says == ours {
+		return ""
+	}
+	return fmt.Sprintf(" The body says that it is of %s mode, and the endpoint's name says otherwise.", says)
 }

@@ -20,9 +20,9 @@ type Limits struct {
 	Bytes    int // of what they cover, and of the bodies that are written for them
 }
 
-// DefaultLimits take some 20 ms of one processor at most. A body of which a single
-// variant would go beyond is not looked into.
-var DefaultLimits = Limits{Variants: 6000, Bytes: 16 << 20}
+// DefaultLimits are for a process that has deliveries to serve. A body of which a
+// single variant would go beyond is not looked into.
+var DefaultLimits = Limits{Variants: 3000, Bytes: 8 << 20}
 
 const (
 	// overhead is what is counted for each signature beside the body, in bytes.
@@ -31,6 +31,9 @@ const (
 	// publicKeyCost is how many keyed digests take as long as one signature that a
 	// public key checks.
 	publicKeyCost = 16
+
+	// writingCost is how many bytes can be signed while one is written anew.
+	writingCost = 2
 )
 
 // search is one diagnosis.

@@ -189,6 +189,7 @@ func (v *variants) addEncodings(text string) {
 // with the scheme that they are for, then with this endpoint's.
 func (s *search) otherEndpoints(error) (Finding, bool) {
 	for _, other := range s.process.Others {
+		other.Keys = nil // a stranger's request is no reason to fetch anything
 		theirs := newProver(other, other.Scheme, 0, labelledKeys(other, other.Scheme.Key))
 		if k, err := s.matched(theirs, &s.delivery.Request); err == nil && s.complete() {
 			return s.elsewhere(other, k), true
@@ -242,7 +243,7 @@ func (s *search) foreignSecret(other Endpoint, k key) Finding {
 		Sentence: "The delivery is signed with " + k.sentence + ".",
 		Remedy:   fmt.Sprintf("Send it to endpoint %s, or give that secret to endpoint %s, too: several may stand side by side.", other.Name, s.endpoint.Name),
 	}
-	ours := mode(s.endpoint.Name + " " + labels(s.endpoint.Secrets))
+	ours := s.mode()
 	if theirs := k.remedy; ours != "" && theirs != "" && ours != theirs {
 		f.Cause = ModeMixed
 		f.Sentence = fmt.Sprintf("A delivery of %s mode met an endpoint of %s mode: it is signed with %s.", theirs, ours, k.sentence)
@@ -250,12 +251,13 @@ func (s *search) foreignSecret(other Endpoint, k key) Finding {
 	return f
 }
 
-func labels(secrets []Secret) string {
-	var all []string
-	for _, c := range secrets {
-		all = append(all, c.Label)
+// mode is the endpoint's, as far as its name and its labels tell.
+func (s *search) mode() string {
+	names := s.endpoint.Name
+	for _, c := range s.endpoint.Secrets {
+		names += " " + c.Label //nolint:modernize // there are one or two
 	}
-	return strings.Join(all, " ")
+	return mode(names)
 }
 
 // mode is test or live where a name says one of them, and not both.

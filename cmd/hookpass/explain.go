@@ -30,6 +30,9 @@ const (
 	exitUnexplained = 3
 )
 
+// patient is for somebody who waits for the answer: some seconds at most.
+var patient = diagnosis.Limits{Variants: 100_000, Bytes: 256 << 20}
+
 func init() {
 	e := &explain{input: os.Stdin, output: os.Stdout, keys: fetchedKeys{keyfetch.New(nil, nil)}}
 	caddycmd.RegisterCommand(caddycmd.Command{
@@ -253,13 +256,13 @@ func (e *explain) diagnose(r capture.Request, endpoint diagnosis.Endpoint) diagn
 	if d.Received.IsZero() {
 		d.Received, endpoint.Tolerance = time.Now(), 0
 	}
-	f := diagnosis.Diagnose(diagnosis.Limits{}, d, endpoint, diagnosis.Process{})
+	f := diagnosis.Diagnose(patient, d, endpoint, diagnosis.Process{})
 	// Where the body ends with the file, and nothing tells how long it was, a line break
 	// there may be the editor's with which the request was kept.
 	open := r.Header.Get("Content-Length") == "" && bytes.HasSuffix(e.captured, r.Body)
 	if cut := bytes.TrimRight(r.Body, "\r\n"); f.Cause == diagnosis.BodyLineEnd && open && len(cut) < len(r.Body) {
 		d.Request.Body = cut
-		return diagnosis.Diagnose(diagnosis.Limits{}, d, endpoint, diagnosis.Process{})
+		return diagnosis.Diagnose(patient, d, endpoint, diagnosis.Process{})
 	}
 	return f
 }
