@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,9 +59,42 @@ func TestREADME(t *testing.T) {
 		case b.language == "text":
 			wantLines(t, b, output)
 		case b.language != "sh", b.text == "go test ./...\n":
+		case strings.HasSuffix(b.text, "hookpass sidecar\n"): // the page on it runs the like
+			b.text = strings.TrimSpace(b.text) + " --print-config"
+			output = run(t, b)
 		case strings.Contains(b.text, "hookpass run "):
 			start(t, b.text)
 		default:
+			output = run(t, b)
+		}
+	}
+}
+
+// The page on the sidecar speaks of one beside an application, on ports of their
+// own.
+func TestSidecarOfTheDocs(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer app.Close()
+	_, port, err := net.SplitHostPort(app.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	listen, health := freePort(t), freePort(t)
+	t.Setenv("HOOKPASS_LISTEN", ":"+listen)
+	t.Setenv("HOOKPASS_HEALTH_LISTEN", ":"+health)
+	t.Setenv("HOOKPASS_ADMIN", "off")
+	here := strings.NewReplacer("bin/hookpass", dir+"/hookpass", "localhost:3000", "localhost:"+port, ":8080", ":"+listen)
+	run(t, block{text: "go build -o " + dir + "/hookpass ./cmd/hookpass"})
+	var output string
+	for _, b := range blocks(t, "docs/sidecar.md") {
+		b.text = here.Replace(b.text)
+		switch {
+		case b.language == "text":
+			wantLines(t, b, output)
+		case b.language == "sh" && strings.HasSuffix(b.text, "hookpass sidecar\n"):
+			startOn(t, "exec env "+b.text, listen, health)
+		case b.language == "sh":
 			output = run(t, b)
 		}
 	}
@@ -99,6 +134,13 @@ func start(t *testing.T, command string) {
 			t.Fatal(err)
 		}
 	}
+	startOn(t, command, "8080", "3000")
+}
+
+// startOn runs the command until the test ends, and returns when it listens on
+// the ports.
+func startOn(t *testing.T, command string, ports ...string) {
+	t.Helper()
 	var log bytes.Buffer
 	cmd := exec.Command("bash", "-c", command)
 	cmd.Stdout, cmd.Stderr = &log, &log
@@ -119,7 +161,7 @@ func start(t *testing.T, command string) {
 			t.Logf("%s%s", command, log.String())
 		}
 	})
-	for _, port := range []string{"8080", "3000"} {
+	for _, port := range ports {
 		for !listens(t.Context(), port) {
 			select {
 			case <-ended:

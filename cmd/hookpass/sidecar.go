@@ -1,0 +1,136 @@
+package main
+
+import (
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"go.uber.org/zap"
+)
+
+func init() {
+	s := &sidecar{output: os.Stdout}
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "sidecar",
+		Usage: "[--provider <id>] [--secret-env <variable> | --secret-file <file>] [--upstream <host:port>] ... [--print-config]",
+		Short: "Runs hookpass beside one application, without a Caddyfile",
+		Long: `
+Lets genuine deliveries pass to one application. The environment says all that a
+sidecar has to know:
+
+	HOOKPASS_PROVIDER=stripe HOOKPASS_SECRET=whsec_… HOOKPASS_UPSTREAM=localhost:3000 hookpass sidecar
+
+Each flag is a variable, too, and goes before it: --upstream is HOOKPASS_UPSTREAM. No
+flag takes a secret, as everybody on the machine sees it: --secret-env takes the name
+of a variable, --secret-file a file, and both may be repeated while a secret is
+rolled.
+
+Deliveries are taken on port 8080; /livez, /readyz and /metrics are on port 8081.
+SIGTERM finishes what is in flight, SIGHUP reads the files of secrets again, which
+also happens by itself when they change.
+
+--print-config prints the Caddyfile that this stands for, which hookpass run takes as
+it is. The page docs/sidecar.md tells about every setting.
+`,
+		Flags: s.flags(),
+		Func: func(caddycmd.Flags) (int, error) {
+			if err := s.run(os.Environ()); err != nil {
+				return caddy.ExitCodeFailedStartup, err
+			}
+			return caddy.ExitCodeSuccess, nil
+		},
+	})
+}
+
+// watchEvery is how often the files of secrets are looked at.
+const watchEvery = time.Second
+
+// sidecar is the command: its flags, and where it writes to.
+type sidecar struct {
+	output io.Writer
+
+	said  sidecarFlags
+	print bool
+}
+
+func (s *sidecar) flags() *flag.FlagSet {
+	f := flag.NewFlagSet("sidecar", flag.ContinueOnError)
+	s.said = sidecarFlags{}
+	s.said.register(f)
+	f.BoolVar(&s.print, "print-config", false, "Print the Caddyfile, and do no more")
+	return f
+}
+
+func (s *sidecar) run(environ []string) error {
+	config, err := readSidecar(environ, s.said)
+	if err != nil {
+		return err
+	}
+	file, err := config.caddyfile(onTerminal(os.Stdout))
+	if err != nil {
+		return err
+	}
+	adapted, err := file.adapt()
+	if err != nil {
+		return err
+	}
+	if s.print {
+		_, err := io.WriteString(s.output, file.text.String())
+		return err
+	}
+
+	caddy.TrapSignals()
+	digest := digestOfAll(config.files())
+	if err := caddy.Load(adapted, true); err != nil {
+		return file.explain(err)
+	}
+	// Caddy's own handler, which is there by now, says that it does nothing. With
+	// none for a moment, the signal would end the process.
+	signal.Ignore(syscall.SIGHUP)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	for _, e := range config.endpoints {
+		caddy.Log().Info("deliveries are taken", zap.String("provider", e.provider.ID), zap.String("path", e.path), zap.String("listen", config.listen().text))
+	}
+	for tick := time.Tick(watchEvery); ; {
+		select {
+		case <-reload:
+		case <-tick:
+			if digestOfAll(config.files()) == digest {
+				continue
+			}
+		}
+		if caddy.Exiting() {
+			continue
+		}
+		digest = digestOfAll(config.files())
+		if err := caddy.Load(adapted, true); err != nil {
+			caddy.Log().Error("the secrets before remain in force, as the new ones cannot be used", zap.Error(file.explain(err)))
+			continue
+		}
+		caddy.Log().Info("reloaded")
+	}
+}
+
+func onTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// digestOfAll is the same as long as the files hold the same. One that cannot be
+// read is a change, too.
+func digestOfAll(files []string) [sha256.Size]byte {
+	var all []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		all = fmt.Appendf(all, "%x %v\n", sha256.Sum256(text), err == nil)
+	}
+	return sha256.Sum256(all)
+}

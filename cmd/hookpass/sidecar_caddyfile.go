@@ -1,0 +1,448 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/hookpass/hookpass/dedup"
+)
+
+// sidecarFile is the name of the Caddyfile in errors, from which they are told
+// apart.
+const sidecarFile = "sidecar"
+
+// caddyfile is a Caddyfile that knows where its lines come from.
+type caddyfile struct {
+	text  strings.Builder
+	from  []said
+	depth int
+}
+
+// line adds one of words. A last word { opens a block.
+func (f *caddyfile) line(from said, words ...string) {
+	if words[0] == "}" {
+		f.depth--
+	}
+	f.text.WriteString(strings.Repeat("\t", f.depth) + strings.Join(words, " ") + "\n")
+	f.from = append(f.from, from)
+	if words[len(words)-1] == "{" {
+		f.depth++
+	}
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:*@%+,=&?|~\[\]-]+$`)
+
+// quoted is a text from the environment as one word. checkText has seen to it
+// that it has none of the characters that a quoted word must not have.
+func quoted(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "`" + text + "`"
+}
+
+// caddyfile writes what the settings stand for. Secrets are only referred to.
+func (c *sidecarConfig) caddyfile(terminal bool) (*caddyfile, error) {
+	upstreams := make([]upstream, len(c.endpoints))
+	for i, e := range c.endpoints {
+		var err error
+		if upstreams[i], err = c.upstream(e); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.checkPorts(upstreams); err != nil {
+		return nil, err
+	}
+	f := new(caddyfile)
+	f.line(said{}, "{")
+	if err := c.writeOptions(f, upstreams, terminal); err != nil {
+		return nil, err
+	}
+	f.line(said{}, "}")
+
+	if err := c.writeSite(f, upstreams); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// or returns what is said, or else the default.
+func (c *sidecarConfig) or(name, unlessSaid string) said {
+	if given, ok := c.said[name]; ok {
+		return given
+	}
+	return said{text: unlessSaid, from: variablePrefix + name}
+}
+
+const off = "off"
+
+func (c *sidecarConfig) listen() said { return c.or("LISTEN", ":8080") }
+func (c *sidecarConfig) health() said { return c.or("HEALTH_LISTEN", defaultHealth) }
+func (c *sidecarConfig) admin() said  { return c.or("ADMIN", "localhost:2019") }
+
+func (c *sidecarConfig) writeOptions(f *caddyfile, upstreams []upstream, terminal bool) error {
+	f.line(c.admin(), "admin", quoted(c.admin().text))
+	f.line(said{}, "persist_config", off)
+	f.line(said{}, "storage_check", off) // a certificate is never asked for
+	f.line(said{}, "storage_clean_interval", off)
+	grace := c.or("GRACE_PERIOD", "8s")
+	f.line(grace, "grace_period", quoted(grace.text))
+	c.writeServers(f)
+	if err := c.writeLog(f, terminal); err != nil {
+		return err
+	}
+	f.line(said{}, "webhooks", "{")
+	if err := c.writeDedup(f); err != nil {
+		return err
+	}
+	log := c.or("LOG", "")
+	f.line(said{}, "delivery_log", "{")
+	if filepath.IsAbs(log.text) {
+		f.line(log, "output", "file", quoted(log.text))
+	} else {
+		f.line(said{}, "output", "stdout")
+	}
+	f.line(said{}, "}")
+	if health := c.health(); health.text != off {
+		f.line(health, "health", quoted(health.text), "{")
+		words := []string{"application"}
+		for _, u := range upstreams {
+			if !slices.Contains(words, quoted(u.dial)) {
+				words = append(words, quoted(u.dial))
+			}
+		}
+		f.line(upstreams[0].from, words...)
+		f.line(said{}, "}")
+	}
+	f.line(said{}, "}")
+	return nil
+}
+
+// writeServers also lets the header fields pass that Caddy would remove.
+func (c *sidecarConfig) writeServers(f *caddyfile) {
+	var underscore, dot []string
+	for _, e := range c.endpoints {
+		for _, name := range e.facts.Header {
+			if strings.Contains(name, "_") && !slices.Contains(underscore, name) {
+				underscore = append(underscore, name)
+			}
+			if strings.Contains(name, ".") && !slices.Contains(dot, name) {
+				dot = append(dot, name)
+			}
+		}
+	}
+	f.line(said{}, "servers", "{")
+	f.line(said{}, "protocols", "h1") // Caddy would warn that the others want TLS
+	if len(underscore) > 0 {
+		f.line(said{}, append([]string{"expected_underscore_headers"}, underscore...)...)
+	}
+	if len(dot) > 0 {
+		f.line(said{}, append([]string{"expected_dot_headers"}, dot...)...)
+	}
+	f.line(said{}, "}")
+}
+
+func (c *sidecarConfig) writeLog(f *caddyfile, terminal bool) error {
+	form := "json"
+	switch log := c.or("LOG", ""); {
+	case log.text == "text" || log.text == "" && terminal:
+		form = "console"
+	case log.text != "" && log.text != "json" && !filepath.IsAbs(log.text):
+		return log.wrong("%q is none of json, text and an absolute path", log.text)
+	}
+	f.line(said{}, "log", "{")
+	f.line(said{}, "output", "stdout")
+	// A token in place of a signature is in the header or in the URL, and Caddy
+	// logs both with an error.
+	f.line(said{}, "format", "filter", "{")
+	f.line(said{}, "wrap", form)
+	f.line(said{}, "request>headers", "delete")
+	f.line(said{}, "request>uri", "delete")
+	f.line(said{}, "}")
+	f.line(said{}, "}")
+	return nil
+}
+
+func (c *sidecarConfig) writeDedup(f *caddyfile) error {
+	store := c.or("DEDUP", "memory")
+	redis := strings.Contains(store.text, "://")
+	onError, given := c.said["DEDUP_ON_ERROR"]
+	if given && !redis {
+		return onError.wrong("is for a Redis, and %s names none", store.from)
+	}
+	switch {
+	case store.text == off:
+	case store.text == "memory":
+		f.line(store, "dedup", "memory")
+	case redis:
+		if err := (dedup.RedisOptions{URLs: []string{store.text}}).Check(); err != nil {
+			return store.wrong("%w", err)
+		}
+		text := "{env." + store.variable + "}"
+		if store.variable == "" {
+			if u, err := url.Parse(store.text); err == nil && u.User != nil {
+				return store.wrong("must hold no password, as everybody on the machine sees it: set HOOKPASS_DEDUP instead")
+			}
+			text = quoted(store.text)
+		}
+		f.line(store, "dedup", "redis", text, "{")
+		onError = c.or("DEDUP_ON_ERROR", "local")
+		f.line(onError, "on_error", quoted(onError.text))
+		f.line(said{}, "}")
+	case filepath.IsAbs(store.text):
+		f.line(store, "dedup", "memory", "{")
+		f.line(store, "journal", quoted(store.text))
+		f.line(said{}, "}")
+	default:
+		return store.wrong("it is none of memory, off, an absolute path for the journal, and a redis:// URL")
+	}
+	return nil
+}
+
+func (c *sidecarConfig) writeSite(f *caddyfile, upstreams []upstream) error {
+	listen := c.listen()
+	socket := strings.HasPrefix(listen.text, "unix/")
+	host, port, err := net.SplitHostPort(listen.text)
+	if err != nil && !socket {
+		return listen.wrong("%q is no address: write it like :8080 or localhost:8080", listen.text)
+	}
+	bind := host
+	if socket {
+		bind, port = listen.text, "80"
+	}
+	f.line(listen, "http://:"+port, "{")
+	if bind != "" {
+		f.line(listen, "bind", quoted(bind))
+	}
+	// The longest first: the others may be above it.
+	order := make([]int, len(c.endpoints))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(len(c.endpoints[b].path), len(c.endpoints[a].path))
+	})
+	for _, i := range order {
+		e := c.endpoints[i]
+		matcher := ""
+		if e.path != "/" {
+			matcher = " @" + cmp.Or(e.name, e.provider.ID)
+			f.line(e.from, strings.TrimSpace(matcher), "path", e.path, e.path+"/*")
+		}
+		f.line(e.from, "handle"+matcher, "{")
+		if err := c.writeEndpoint(f, e); err != nil {
+			return err
+		}
+		f.line(upstreams[i].from, append([]string{"reverse_proxy", quoted(upstreams[i].text)}, upstreams[i].block()...)...)
+		if !upstreams[i].tls {
+			f.line(upstreams[i].from, "transport", "webhook")
+			f.line(said{}, "}")
+		}
+		f.line(said{}, "}")
+	}
+	if c.endpoints[order[len(order)-1]].path != "/" {
+		f.line(said{}, "handle", "{")
+		f.line(said{}, "respond", strconv.Itoa(http.StatusNotFound))
+		f.line(said{}, "}")
+	}
+	f.line(said{}, "}")
+	return nil
+}
+
+func (c *sidecarConfig) writeEndpoint(f *caddyfile, e sidecarEndpoint) error {
+	f.line(e.from, "verify_webhook", e.provider.ID, "{")
+	if e.name != "" {
+		f.line(e.from, "name", e.name)
+	}
+	if err := c.writeSecrets(f, e); err != nil {
+		return err
+	}
+	for _, word := range []string{"tolerance", "events", "public_url", "max_body", "mode"} {
+		name := strings.ToUpper(word)
+		given := c.get(e, name)
+		_, own := c.said[e.prefix+name]
+		if given.text == "" || word == "tolerance" && !own && !e.facts.HasTimestamp {
+			continue
+		}
+		words := []string{word}
+		for _, text := range strings.FieldsFunc(given.text, func(r rune) bool { return word == "events" && (r == ',' || r == ' ') }) {
+			words = append(words, quoted(text))
+		}
+		f.line(given, words...)
+	}
+	if c.or("DEDUP", "").text == off {
+		f.line(c.said["DEDUP"], "dedup", off)
+	}
+	f.line(said{}, "}")
+	return nil
+}
+
+// writeSecrets writes all that is only referred to.
+func (c *sidecarConfig) writeSecrets(f *caddyfile, e sidecarEndpoint) error {
+	secrets := c.references(e.prefix + "SECRET")
+	if len(secrets) == 0 && !e.facts.FetchesKeys {
+		return fmt.Errorf("neither %s nor %s is set: %s", e.variable("SECRET"), e.variable("SECRET_FILE"), e.provider.Secret)
+	}
+	for _, s := range secrets {
+		f.line(s.from, "secret", s.placeholder)
+	}
+	for _, parameter := range e.provider.Parameters() {
+		name := "WITH_" + strings.ToUpper(parameter)
+		one, err := single(c.references(e.prefix + name))
+		if err != nil {
+			return err
+		}
+		if one.placeholder == "" {
+			return fmt.Errorf("%s is not set, and %s needs it", e.variable(name), e.provider.Name)
+		}
+		f.line(one.from, "with", parameter, one.placeholder)
+	}
+	sign := c.references(e.prefix + "SIGN")
+	if len(sign) == 0 {
+		sign = c.references("SIGN")
+	}
+	one, err := single(sign)
+	if err == nil && one.placeholder != "" {
+		f.line(one.from, "sign", one.placeholder)
+	}
+	return err
+}
+
+func single(found []reference) (reference, error) {
+	switch len(found) {
+	case 0:
+		return reference{}, nil
+	case 1:
+		return found[0], nil
+	default:
+		return reference{}, found[1].from.wrong("there may be one alone, and %s says it, too", found[0].from.from)
+	}
+}
+
+// upstream is where an application is.
+type upstream struct {
+	from said
+	text string // for reverse_proxy
+	dial string // what is dialled
+	tls  bool
+}
+
+func (u upstream) block() []string {
+	if u.tls {
+		return nil
+	}
+	return []string{"{"}
+}
+
+func (c *sidecarConfig) upstream(e sidecarEndpoint) (upstream, error) {
+	given := c.get(e, "UPSTREAM")
+	if given.text == "" {
+		return upstream{}, fmt.Errorf("%s is not set: write where the application is, such as localhost:3000", e.variable("UPSTREAM"))
+	}
+	if strings.HasPrefix(given.text, "unix/") {
+		return upstream{given, given.text, given.text, false}, nil
+	}
+	scheme, address, ok := strings.Cut(given.text, "://")
+	if !ok {
+		scheme, address = "http", given.text
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil && ok && !strings.ContainsAny(address, ":/?#") {
+		host, port, err = address, map[string]string{"http": "80", "https": "443"}[scheme], nil
+	}
+	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil || host == "" || strings.ContainsAny(host, "/?#@") || scheme != "http" && scheme != "https" {
+		return upstream{}, given.wrong("is no address of an application: write host and port, such as localhost:3000. Deliveries keep their path")
+	}
+	u := upstream{given, net.JoinHostPort(host, port), net.JoinHostPort(host, port), scheme == "https"}
+	if u.tls {
+		u.text = "https://" + u.text
+	}
+	return u, nil
+}
+
+// checkPorts refuses what would share a port: the system lets one process have
+// it twice, and deals out the connections.
+func (c *sidecarConfig) checkPorts(upstreams []upstream) error {
+	taken := map[string]said{}
+	for _, own := range []said{c.listen(), c.health(), c.admin()} {
+		_, port, err := net.SplitHostPort(own.text)
+		if err != nil {
+			continue // off, a socket, or an error elsewhere
+		}
+		if other, ok := taken[port]; ok {
+			return own.wrong("port %s is that of %s: choose another", port, other.from)
+		}
+		taken[port] = own
+	}
+	for _, u := range upstreams {
+		host, port, err := net.SplitHostPort(u.dial)
+		if other, ok := taken[port]; err == nil && ok && loopback(host) {
+			return u.from.wrong("port %s here is hookpass's own, by %s: choose another for one of them", port, other.from)
+		}
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified())
+}
+
+// adapt turns the Caddyfile into JSON.
+func (f *caddyfile) adapt() ([]byte, error) {
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(f.text.String()), map[string]any{"filename": sidecarFile})
+	return config, f.explain(err)
+}
+
+var (
+	sidecarLine = regexp.MustCompile(`,? at ` + sidecarFile + `:(\d+)`)
+	caddysWords = regexp.MustCompile(`^(.*endpoint [^ :]+: |.*(module: start|provision webhooks): |loading new config: |(parsing caddyfile tokens for '[^']+': )+)`)
+
+	// withoutLine are errors that name no line, or another than that of the word
+	// at fault.
+	withoutLine = []struct{ has, begins string }{
+		{"grace_period", "grace_period"},
+		{"starting caddy administration endpoint", "admin"},
+		{"listening on", "http://"},
+		{"health: ", "health"},
+		{"opening the delivery log", "output file"},
+		{"a body of max_body", "max_body"},
+		{"dedup", "dedup"},
+	}
+)
+
+// explain says an error about the Caddyfile in the words of the environment.
+func (f *caddyfile) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	lines := strings.Split(f.text.String(), "\n")
+	at := -1
+	if match := sidecarLine.FindStringSubmatch(text); match != nil {
+		n, _ := strconv.Atoi(match[1])
+		at = n - 1
+	}
+	for _, known := range withoutLine {
+		if strings.Contains(text, known.has) && (at < 0 || known.begins == "max_body") {
+			at = slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), known.begins) })
+		}
+	}
+	if at < 0 || f.from[at].from == "" {
+		return err
+	}
+	text = caddysWords.ReplaceAllString(sidecarLine.ReplaceAllString(text, ""), "")
+	word, _, _ := strings.Cut(strings.TrimSpace(lines[at]), " ")
+	text = strings.NewReplacer("like "+word+" ", "like ", "or "+word+" ", "or ").Replace(strings.TrimPrefix(text, word+": "))
+	return fmt.Errorf("%s: %s", f.from[at].from, text)
+}
