@@ -13,7 +13,7 @@ import (
 )
 
 // The test's own binary is hookpass where this is set.
-const asHookpass = "HOOKPASS_TEST_AS_HOOKPASS"
+const asHookpass = "AS_HOOKPASS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asHookpass) != "" {

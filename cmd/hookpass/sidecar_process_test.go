@@ -23,17 +23,6 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
-// beHookpass has the test binary be hookpass itself.
-const beHookpass = "BE_HOOKPASS"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(beHookpass) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
-
 // patience is for what happens in other processes.
 const patience = time.Minute
 
@@ -97,7 +86,7 @@ func launch(t *testing.T, dir string, environ []string, args ...string) *process
 	t.Helper()
 	p := &process{T: t, dir: dir, ended: make(chan struct{})}
 	p.command = exec.Command(os.Args[0], args...)
-	p.command.Env = append([]string{"HOME=" + dir, beHookpass + "=1"}, environ...)
+	p.command.Env = append([]string{"HOME=" + dir, asHookpass + "=1"}, environ...)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
@@ -262,7 +251,7 @@ func TestSidecarIsOutgrown(t *testing.T) {
 	dir := socketDir(t)
 	environ := sidecarEnvironment(dir, newApplication(t), "HOOKPASS_PATH=/hooks")
 	printing := exec.Command(os.Args[0], "sidecar", "--print-config")
-	printing.Env = append([]string{"HOME=" + dir, beHookpass + "=1"}, environ...)
+	printing.Env = append([]string{"HOME=" + dir, asHookpass + "=1"}, environ...)
 	text, err := printing.Output()
 	if err != nil {
 		t.Fatal(err)
