@@ -6,8 +6,8 @@
 #
 #	docker build --build-arg BINARY=prebuilt FOLDER
 #
-# where FOLDER holds linux/<architecture>/hookpass and hookpass.cdx.json, its
-# bill of materials.
+# where FOLDER holds linux/<architecture>/hookpass and, in dist/sbom/, its bill of
+# materials in linux/<architecture>/hookpass.cdx.json.
 ARG BINARY=build
 
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
@@ -17,11 +17,11 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN bash deploy/build "$TARGETOS" "$TARGETARCH" /image/hookpass \
-	&& go run ./cmd/sbom /image/hookpass >/image/hookpass.cdx.json
+	&& go run ./cmd/sbom /image/hookpass /image/hookpass.cdx.json
 
 FROM scratch AS prebuilt
 ARG TARGETOS TARGETARCH
-COPY $TARGETOS/$TARGETARCH/ /image/
+COPY $TARGETOS/$TARGETARCH/hookpass dist/sbom/$TARGETOS/$TARGETARCH/hookpass.cdx.json /image/
 
 FROM scratch AS data
 WORKDIR /data

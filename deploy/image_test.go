@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// context is the folder that images are built of: the binary as it is released
-// and its bill of materials.
-var context string
+// files is the folder that images are built of: the binary as it is released and
+// its bill of materials.
+var files string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -31,28 +31,34 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		context = folder
+		files = folder
 		return m.Run()
 	}())
 }
 
 // fill builds the binary in a copy of the repository.
 func fill(folder, repository string) error {
-	binary := filepath.Join(folder, "linux", runtime.GOARCH, "hookpass")
+	binary := binaryOf(folder)
 	build := exec.Command("bash", filepath.Join(repository, "deploy", "build"), "linux", runtime.GOARCH, binary)
 	// A change that is not committed shows in the version, and in it alone.
 	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", build, err, out)
 	}
-	sbom := exec.Command("go", "run", "./cmd/sbom", binary)
+	sbom := exec.Command("go", "run", "./cmd/sbom", binary, billOf(folder))
 	sbom.Dir = repository
-	sbom.Stderr = os.Stderr
-	text, err := sbom.Output()
-	if err != nil {
-		return fmt.Errorf("%v: %w", sbom, err)
+	if out, err := sbom.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", sbom, err, out)
 	}
-	return os.WriteFile(binary+".cdx.json", text, 0o644)
+	return nil
+}
+
+func binaryOf(folder string) string {
+	return filepath.Join(folder, "linux", runtime.GOARCH, "hookpass")
+}
+
+func billOf(folder string) string {
+	return filepath.Join(folder, "dist", "sbom", "linux", runtime.GOARCH, "hookpass.cdx.json")
 }
 
 func run(t *testing.T, name string, args ...string) string {
@@ -134,7 +140,7 @@ func TestImageIsReproducible(t *testing.T) {
 		}
 		return index.Manifests[0].Digest
 	}
-	first, second := digest(context), digest(again)
+	first, second := digest(files), digest(again)
 	if first != second {
 		t.Errorf("%s and %s are not the same", first, second)
 	}
@@ -179,7 +185,7 @@ func (s store) config(image string) imageConfig {
 // in particular.
 func TestImage(t *testing.T) {
 	s := newStore(t)
-	image := s.build("docker", context)
+	image := s.build("docker", files)
 
 	config := s.config(image)
 	for what, pair := range map[string][2]string{
@@ -220,12 +226,12 @@ func TestImage(t *testing.T) {
 	layout := t.TempDir()
 	s.buildah("push", "--quiet", image, "dir:"+layout)
 	var size int64
-	files, err := os.ReadDir(layout)
+	blobs, err := os.ReadDir(layout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
-		info, err := file.Info()
+	for _, blob := range blobs {
+		info, err := blob.Info()
 		if err != nil {
 			t.Fatal(err)
 		}

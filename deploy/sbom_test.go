@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -16,8 +15,7 @@ import (
 // The bill of materials holds to the schema of CycloneDX, and lists what the
 // linker put into the binary.
 func TestBillOfMaterials(t *testing.T) {
-	path := filepath.Join(context, "linux", runtime.GOARCH, "hookpass")
-	file, err := os.Open(path + ".cdx.json")
+	file, err := os.Open(billOf(files))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +35,7 @@ func TestBillOfMaterials(t *testing.T) {
 	if err := cyclonedx.NewBOMDecoder(file, cyclonedx.BOMFileFormatJSON).Decode(&bom); err != nil {
 		t.Fatal(err)
 	}
-	info, err := buildinfo.ReadFile(path)
+	info, err := buildinfo.ReadFile(binaryOf(files))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package deploy
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -15,9 +14,8 @@ func TestSystemdUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The command has to be there to be verified.
-	binary := filepath.Join(context, "linux", runtime.GOARCH, "hookpass")
 	unit := filepath.Join(t.TempDir(), "hookpass.service")
-	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/bin/hookpass", binary)), 0o600); err != nil {
+	if err := os.WriteFile(unit, []byte(strings.ReplaceAll(string(text), "/usr/bin/hookpass", binaryOf(files))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "systemd-analyze", "--man=no", "verify", unit)

@@ -1,17 +1,17 @@
-// Command sbom prints what a Go binary is made of, as a CycloneDX bill of
+// Command sbom writes down what a Go binary is made of, as a CycloneDX bill of
 // materials in JSON: the modules that the linker wrote into it, whatever its
 // platform, and nothing that differs between two runs.
 //
-//	go run ./cmd/sbom BINARY
+//	go run ./cmd/sbom BINARY OUTPUT
 package main
 
 import (
 	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 )
 
@@ -49,25 +49,29 @@ type dependency struct {
 }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./cmd/sbom BINARY")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: go run ./cmd/sbom BINARY OUTPUT")
 		os.Exit(2)
 	}
-	if err := write(os.Stdout, os.Args[1]); err != nil {
+	if err := write(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "sbom:", err)
 		os.Exit(1)
 	}
 }
 
-func write(w io.Writer, binary string) error {
+func write(binary, output string) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return err
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(describe(info))
+	text, err := json.MarshalIndent(describe(info), "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(output, append(text, '\n'), 0o644)
 }
 
 func describe(info *debug.BuildInfo) bom {
