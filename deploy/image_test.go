@@ -12,12 +12,19 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // files is the folder that images are built of: the binary as it is released and
 // its bill of materials.
 var files string
+
+// images is where the tests that do not write to the image share it.
+var (
+	images string
+	shared sync.Once
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -31,7 +38,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		files = folder
+		files, images = folder, filepath.Join(folder, "images")
 		return m.Run()
 	}())
 }
@@ -73,19 +80,29 @@ func run(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// store is where one test keeps its images. It takes root, and no engine.
+// store is where images are kept. It takes root, and no engine.
 type store struct {
 	t      *testing.T
 	folder string
 }
 
-func newStore(t *testing.T) store {
+func newStore(t *testing.T, folder string) store {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("only root can build and run images here")
 	}
-	return store{t, t.TempDir()}
+	return store{t, folder}
 }
+
+// image is the one that Docker would build.
+func image(t *testing.T) (s store, name string) {
+	t.Helper()
+	s = newStore(t, images)
+	shared.Do(func() { s.build("docker", files) })
+	return s, tag("docker", files)
+}
+
+func tag(format, folder string) string { return fmt.Sprintf("%s-%x", format, folder) }
 
 func (s store) buildah(args ...string) string {
 	s.t.Helper()
@@ -99,10 +116,10 @@ func (s store) buildah(args ...string) string {
 // same twice, since buildah writes into it which container it came from.
 func (s store) build(format, folder string) string {
 	s.t.Helper()
-	tag := fmt.Sprintf("%s-%x", format, folder)
+	name := tag(format, folder)
 	s.buildah("build", "--quiet", "--isolation", "chroot", "--no-cache", "--timestamp", "0", "--format", format,
-		"--platform", "linux/"+runtime.GOARCH, "--build-arg", "BINARY=prebuilt", "--file", "../Dockerfile", "--tag", tag, folder)
-	return tag
+		"--platform", "linux/"+runtime.GOARCH, "--build-arg", "BINARY=prebuilt", "--file", "../Dockerfile", "--tag", name, folder)
+	return name
 }
 
 // unpack returns the folder with the files of an image.
@@ -113,7 +130,7 @@ func (s store) unpack(image string) string {
 
 // An image that is built again, elsewhere, is the same one.
 func TestImageIsReproducible(t *testing.T) {
-	s := newStore(t)
+	s := newStore(t, t.TempDir())
 	// A link to the repository is another place to build it in.
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	repository, err := filepath.Abs("..")
@@ -184,8 +201,7 @@ func (s store) config(image string) imageConfig {
 // The image is a static binary and its bill of materials, to be run by nobody
 // in particular.
 func TestImage(t *testing.T) {
-	s := newStore(t)
-	image := s.build("docker", files)
+	s, image := image(t)
 
 	config := s.config(image)
 	for what, pair := range map[string][2]string{

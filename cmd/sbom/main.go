@@ -68,10 +68,10 @@ func write(binary, output string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(output), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(output), 0o750); err != nil { //nolint:gosec // whoever runs it names the place
 		return err
 	}
-	return os.WriteFile(output, append(text, '\n'), 0o644)
+	return os.WriteFile(output, append(text, '\n'), 0o644) //nolint:gosec // it is for everybody
 }
 
 func describe(info *debug.BuildInfo) bom {
