@@ -29,29 +29,47 @@ func (s *secretFlags) register(f *flag.FlagSet) {
 // given reports whether there is a secret to be read.
 func (s *secretFlags) given() bool { return s.text != "" || s.env != "" || s.file != "" }
 
+// needed reports whether the provider takes a secret.
+func (s *secretFlags) needed(provider *catalog.Provider) (bool, error) {
+	facts, err := provider.Scheme.Facts()
+	if err == nil && facts.FetchesKeys && s.given() {
+		err = fmt.Errorf("%s publishes its keys, which are fetched: leave the secret out", provider.ID)
+	}
+	return !facts.FetchesKeys, err
+}
+
 // secret returns the secret. No error quotes it.
 func (s *secretFlags) secret(form webhook.KeyForm) (webhook.Secret, error) {
-	given := slices.DeleteFunc([]string{s.text, s.env, s.file}, func(value string) bool { return value == "" })
-	if len(given) != 1 {
-		return webhook.Secret{}, errors.New("write one, and not an empty one, of --secret-env NAME and --secret-file PATH, or for development send's --secret TEXT")
-	}
-	from, text := "--secret", s.text
-	switch {
-	case s.env != "":
-		from, text = "--secret-env "+s.env, os.Getenv(s.env)
-	case s.file != "":
-		content, err := os.ReadFile(s.file)
-		if err != nil {
-			return webhook.Secret{}, fmt.Errorf("--secret-file: %w", err)
-		}
-		// As Caddy reads {file.PATH}, so that one file serves both.
-		from, text = "--secret-file "+s.file, strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	from, text, err := s.plain()
+	if err != nil {
+		return webhook.Secret{}, err
 	}
 	secret, err := webhook.ParseSecret("", text, form)
 	if err != nil {
 		return webhook.Secret{}, fmt.Errorf("%s: %w", from, err)
 	}
 	return secret, nil
+}
+
+// plain returns the secret's text, and the flag that says where it is from.
+func (s *secretFlags) plain() (from, text string, err error) {
+	given := slices.DeleteFunc([]string{s.text, s.env, s.file}, func(value string) bool { return value == "" })
+	if len(given) != 1 {
+		return "", "", errors.New("write one, and not an empty one, of --secret-env NAME and --secret-file PATH, or for development send's --secret TEXT")
+	}
+	switch {
+	case s.env != "":
+		return "--secret-env " + s.env, os.Getenv(s.env), nil
+	case s.file != "":
+		content, err := os.ReadFile(s.file)
+		if err != nil {
+			return "", "", fmt.Errorf("--secret-file: %w", err)
+		}
+		// As Caddy reads {file.PATH}, so that one file serves both.
+		return "--secret-file " + s.file, strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r"), nil
+	default:
+		return "--secret", s.text, nil
+	}
 }
 
 // withFlags are the provider's parameters, by name.

@@ -8,12 +8,10 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/hookpass/hookpass/caddymodule"
 	"github.com/hookpass/hookpass/capture"
-	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/delivery"
 	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
@@ -23,7 +21,7 @@ func init() {
 	v := &verify{input: os.Stdin, output: os.Stdout, now: time.Now, keys: fetchedKeys{keyfetch.New(nil, nil)}}
 	command{
 		name:  "verify",
-		usage: "--request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--json]",
+		usage: "--request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--with <name=value>] [--providers <directory>] [--json]",
 		short: "Tells whether a captured request is genuine, and why not",
 		long: `
 Reads a request that was captured: as raw HTTP, in a HAR file, or as a curl command;
@@ -48,9 +46,6 @@ fetched. hookpass explain looks for the mistake in one that is not genuine.
 // errRejected is returned for a request that is not genuine.
 var errRejected = errors.New("not genuine")
 
-// maxCapture is larger than all bodies that providers send, many times.
-const maxCapture = 256 << 20
-
 // verify is the command: its flags, and what it touches of the world.
 type verify struct {
 	input  io.Reader
@@ -58,21 +53,19 @@ type verify struct {
 	now    func() time.Time
 	keys   webhook.KeySource
 
+	requestFlags
 	secretFlags
-	with                   withFlags
-	request, provider, url string
-	at                     timeFlag
-	json                   bool
+	with withFlags
+	at   timeFlag
+	json bool
 }
 
 func (v *verify) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("verify", flag.ContinueOnError)
-	v.register(f)
+	v.requestFlags.register(f)
+	v.secretFlags.register(f)
 	v.with = newWithFlags(f)
 	v.at.register(f, "When it arrived (default: when the capture says, else now)")
-	f.StringVar(&v.request, "request", "", "Path of the captured request, or - for standard input")
-	f.StringVar(&v.provider, "provider", "", "The provider's id or alias")
-	f.StringVar(&v.url, "url", "", "The address at which the provider delivers (default: the one in the capture)")
 	f.BoolVar(&v.json, "json", false, "Print each verdict as a line of JSON")
 	return f
 }
@@ -92,10 +85,7 @@ type finding struct {
 }
 
 func (v *verify) run(args []string) error {
-	if len(args) > 0 || v.request == "" {
-		return errors.New("write the file with the request, as in hookpass verify --request request.http --provider stripe; - is standard input")
-	}
-	requests, err := v.read(v.request)
+	requests, err := v.read(args, v.input)
 	if err != nil {
 		return err
 	}
@@ -120,58 +110,17 @@ func (v *verify) run(args []string) error {
 	return nil
 }
 
-func (v *verify) read(name string) ([]capture.Request, error) {
-	input := v.input
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		input = file
-	}
-	text, err := io.ReadAll(io.LimitReader(input, maxCapture+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(text) > maxCapture:
-		return nil, fmt.Errorf("it is larger than %d bytes", maxCapture)
-	}
-	requests, err := capture.Parse(text, os.ReadFile)
-	if err != nil {
-		return nil, err
-	}
-	for i := range requests {
-		if v.url == "" {
-			break
-		}
-		if err := requests[i].Address(v.url); err != nil {
-			return nil, fmt.Errorf("--url: %w", err)
-		}
-	}
-	return requests, nil
-}
-
 func (v *verify) verifier(requests []capture.Request) (*webhook.Verifier, string, error) {
-	if v.provider == "" {
-		return nil, "", fmt.Errorf("write --provider ID%s", candidates(requests[0]))
-	}
-	provider, err := catalog.Lookup(v.provider)
+	provider, err := v.lookup(requests[0], v.with)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := v.with.check(provider); err != nil {
-		return nil, "", err
-	}
-	facts, err := provider.Scheme.Facts()
+	needed, err := v.needed(provider)
 	if err != nil {
 		return nil, "", err
 	}
 	var secrets []webhook.Secret
-	switch {
-	case facts.FetchesKeys && v.given():
-		return nil, "", fmt.Errorf("%s publishes its keys, which are fetched: leave the secret out", provider.ID)
-	case !facts.FetchesKeys:
+	if needed {
 		secret, err := v.secret(provider.Scheme.Key)
 		if err != nil {
 			return nil, "", err
@@ -184,29 +133,6 @@ func (v *verify) verifier(requests []capture.Request) (*webhook.Verifier, string
 	}
 	verifier.FetchFrom(v.keys)
 	return verifier, provider.ID, nil
-}
-
-// candidates names the providers that sign in a field that the request has.
-func candidates(r capture.Request) string {
-	var ids []string
-	for _, id := range catalog.IDs() {
-		provider, err := catalog.Lookup(id)
-		if err != nil {
-			continue // the tests of the catalogue tell
-		}
-		words := strings.Fields(provider.Scheme.Signature + " Authorization")
-		if words[0] == "header" && words[1] != "Authorization" && r.Header.Get(words[1]) != "" {
-			ids = append(ids, id)
-		}
-	}
-	const enough = 8
-	switch {
-	case len(ids) == 0:
-		return "; hookpass providers lists them"
-	case len(ids) > enough:
-		ids = append(ids[:enough], "…")
-	}
-	return ": by its header fields it could be of " + strings.Join(ids, ", ")
 }
 
 const genuine = "genuine"
