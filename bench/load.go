@@ -52,7 +52,7 @@ func (t *running) load(ctx context.Context, c benchCase, n int, d time.Duration)
 	defer cancel()
 	due := alwaysDue
 	if c.fixed {
-		due = pacer(*rate)
+		due = pacer(time.Second / time.Duration(*rate))
 	}
 	var (
 		group sync.WaitGroup
@@ -128,13 +128,11 @@ func (t *running) sendOn(ctx context.Context, c benchCase, due func(context.Cont
 
 func alwaysDue(ctx context.Context) (time.Time, bool) { return time.Now(), ctx.Err() == nil }
 
-// pacer returns a function that hands out the times at which deliveries are due,
-// at the given number a second. A target that is late is late for all that were
+// pacer returns a function that hands out the times at which deliveries are due. A target that is late is late for all that were
 // due meanwhile.
-func pacer(perSecond int) func(context.Context) (time.Time, bool) {
+func pacer(interval time.Duration) func(context.Context) (time.Time, bool) {
 	var mu sync.Mutex
 	next := time.Now()
-	interval := time.Second / time.Duration(perSecond)
 	return func(ctx context.Context) (time.Time, bool) {
 		mu.Lock()
 		at := next

@@ -25,6 +25,9 @@ var (
 	duration = flag.Duration("duration", 2*time.Second, "how long each measurement takes")
 	only     = flag.String("only", "", "measure these targets only, separated by commas; plain is always among them")
 	cases    = flag.String("cases", "", "measure these cases only, separated by commas")
+	few      = flag.Int("few", 10, "how many deliveries are measured at the lowest rate, 10 a minute")
+	ids      = flag.Int("ids", 10_000_000, "how many ids are remembered where many are")
+	slow     = flag.Int("slow", 10_000, "how many slow senders there are where memory is measured")
 	profile  = flag.String("profile", "", "instead of measuring, write a processor profile of hookpass to this file; it has the cases in equal shares")
 	rate     = flag.Int("rate", 1000, "deliveries a second where latency is measured")
 )
@@ -50,14 +53,19 @@ func run(ctx context.Context, output io.Writer) error {
 	if err != nil {
 		return err
 	}
-	l := &lab{ctx: ctx, dir: dir, application: application}
-	if err := l.buildHookpass(); err != nil {
+	l := &lab{ctx: ctx, dir: dir, application: application, programs: map[string]string{}}
+	if err := l.build("HOOKPASS", "..", "./cmd/hookpass"); err != nil {
 		return err
 	}
 	defer l.stop()
 	for _, t := range targets {
 		if *only != "" && t.name != plain && !slices.Contains(strings.Split(*only, ","), t.name) {
 			continue
+		}
+		if t.name == stock {
+			if err := l.build("STOCK", "stock", "."); err != nil {
+				return err
+			}
 		}
 		switch err := l.start(t); {
 		case errors.Is(err, errNotInstalled):
@@ -73,17 +81,25 @@ func run(ctx context.Context, output io.Writer) error {
 	if err != nil {
 		return err
 	}
+	figures, err := l.scale()
+	if err != nil {
+		return err
+	}
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {
 		return err
 	}
-	return results.print(output, strings.TrimSpace(string(commit)))
+	fmt.Fprintf(os.Stderr, "\r%60s\r", "")
+	return results.print(output, strings.TrimSpace(string(commit)), figures)
 }
 
 // measure goes round and round, so that what the machine does meanwhile meets
 // all targets alike.
 func (l *lab) measure() (results, error) {
 	all := results{cells: map[cell][]sample{}}
+	if err := sleep(l.ctx, *duration); err != nil { // starting has left garbage
+		return all, err
+	}
 	for _, t := range l.running {
 		idle, err := t.residentBytes()
 		if err != nil {
@@ -109,7 +125,6 @@ func (l *lab) measure() (results, error) {
 			}
 		}
 	}
-	fmt.Fprintf(os.Stderr, "\r%60s\r", "")
 	return all, nil
 }
 
@@ -118,6 +133,13 @@ type sample struct {
 	deliveries int
 	processor  time.Duration // of the target's processes, for a delivery
 	p50, p99   time.Duration // from when the delivery was due; only where the rate is fixed
+}
+
+func (s sample) latency(percentile string) time.Duration {
+	if percentile == "p50" {
+		return s.p50
+	}
+	return s.p99
 }
 
 type cell struct{ target, name string }
@@ -137,7 +159,7 @@ func (r *results) add(target, name string, s sample) {
 }
 
 // median returns the middle of what pick takes out of the samples.
-func median[T cmp.Ordered](samples []sample, pick func(i int) T) T {
+func median[S any, T cmp.Ordered](samples []S, pick func(i int) T) T {
 	values := make([]T, len(samples))
 	for i := range samples {
 		values[i] = pick(i)

@@ -18,7 +18,7 @@ func benchDir() string {
 
 // print writes the results as Markdown: first where they come from, then
 // processor time, latency and memory.
-func (r *results) print(w io.Writer, commit string) error {
+func (r *results) print(w io.Writer, commit string, figures []figure) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, commit %s, %s, %d processors, %d rounds of %v\n\n",
 		time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.NumCPU(), *rounds, *duration)
@@ -56,17 +56,16 @@ func (r *results) print(w io.Writer, commit string) error {
 			named := c
 			named.name = fmt.Sprintf("%s at %d/s, %s", c.name, *rate, percentile)
 			r.rowOf(table, named, c, func(samples, _ []sample) string {
-				return median(samples, func(i int) time.Duration {
-					if percentile == "p50" {
-						return samples[i].p50
-					}
-					return samples[i].p99
-				}).Round(time.Microsecond).String()
+				return median(samples, func(i int) time.Duration { return samples[i].latency(percentile) }).Round(time.Microsecond).String()
 			})
 		}
 	}
 	table.WriteString("| memory, idle\t")
 	for _, t := range r.idle {
+		if t.bytes == 0 {
+			table.WriteString("|\t")
+			continue
+		}
 		fmt.Fprintf(table, "| %.1f MB\t", float64(t.bytes)/1e6)
 	}
 	table.WriteString("|\n")
@@ -74,7 +73,13 @@ func (r *results) print(w io.Writer, commit string) error {
 	if _, err := io.WriteString(aligned, table.String()); err != nil {
 		return err
 	}
-	return aligned.Flush()
+	if err := aligned.Flush(); err != nil {
+		return err
+	}
+	if err := printFigures(w, figures); err != nil {
+		return err
+	}
+	return printGoals(w, r.goals())
 }
 
 func (r *results) row(w *strings.Builder, c benchCase, text func(samples, base []sample) string) {
@@ -84,12 +89,7 @@ func (r *results) row(w *strings.Builder, c benchCase, text func(samples, base [
 // rowOf prints one row. A refusal is compared with the forwarding of a delivery
 // of the same size.
 func (r *results) rowOf(w *strings.Builder, title, c benchCase, text func(samples, base []sample) string) {
-	var base []sample
-	for _, other := range allCases {
-		if other.kind == genuine && !other.fixed && other.size == c.size {
-			base = r.cells[cell{plain, other.name}]
-		}
-	}
+	base := r.base(c.name)
 	fmt.Fprintf(w, "| %s\t", title.name)
 	for _, t := range r.idle {
 		samples := r.cells[cell{t.name, c.name}]

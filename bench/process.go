@@ -14,6 +14,9 @@ import (
 // processes returns the target's process and its children, nginx's workers for
 // example.
 func (t *running) processes() ([]int, error) {
+	if t.command == nil {
+		return nil, nil
+	}
 	all := []int{t.command.Process.Pid}
 	for i := 0; i < len(all); i++ {
 		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[i]))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +20,8 @@ import (
 const (
 	plain   = "plain reverse_proxy"
 	product = "hookpass"
+	direct  = "no proxy"
+	stock   = "stock caddy"
 )
 
 // target is something that deliveries can be sent through.
@@ -27,18 +31,30 @@ type target struct {
 	command []string
 	// What it does not do, it is not measured at.
 	verifies, deduplicates bool
+	// edit changes the configuration. It may put files beside it, in dir.
+	edit func(dir, config string) (string, error)
 }
 
+// Of Caddy as it comes only the memory is measured, and of no proxy at all the
+// latency.
 var targets = []target{
 	{name: plain, config: "plain.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}},
 	{name: product, config: "hookpass.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}, verifies: true, deduplicates: true},
 	{name: "haproxy", config: "haproxy.cfg", command: []string{"haproxy", "-db", "-f", "CONFIG"}, verifies: true},
 	{name: "nginx+njs", config: "nginx.conf", command: []string{"nginx", "-c", "CONFIG", "-g", "daemon off;"}, verifies: true},
+	{name: stock, command: []string{"STOCK", "reverse-proxy", "--from", "http://LISTEN", "--to", "APPLICATION"}},
+	{name: direct},
 	{name: "express", config: "express.mjs", command: []string{"node", "CONFIG"}, verifies: true},
 }
 
 // does tells whether the case means anything to the target.
 func (t target) does(c benchCase) bool {
+	switch {
+	case t.name == stock:
+		return false
+	case t.name == direct:
+		return c.fixed
+	}
 	switch c.kind {
 	case forged, stale, unsigned:
 		return t.verifies
@@ -47,6 +63,10 @@ func (t target) does(c benchCase) bool {
 	default:
 		return true
 	}
+}
+
+func targetNamed(name string) target {
+	return targets[slices.IndexFunc(targets, func(t target) bool { return t.name == name })]
 }
 
 var errNotInstalled = errors.New("not installed")
@@ -59,7 +79,7 @@ type lab struct {
 	ctx         context.Context
 	dir         string
 	application string
-	hookpass    string
+	programs    map[string]string // those that were built, by their name in a command
 	running     []*running
 }
 
@@ -71,21 +91,25 @@ type running struct {
 	command *exec.Cmd
 }
 
-func (l *lab) buildHookpass() error {
-	l.hookpass = filepath.Join(l.dir, "hookpass.bin")
-	output, err := exec.CommandContext(l.ctx, "go", "build", "-o", l.hookpass, "github.com/hookpass/hookpass/cmd/hookpass").CombinedOutput() //nolint:gosec // into a folder of our own
-	if err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, output)
+// build builds a program of this repository.
+func (l *lab) build(name, module, pkg string) error {
+	program := filepath.Join(l.dir, name+".bin")
+	command := exec.CommandContext(l.ctx, "go", "build", "-o", program, pkg) //nolint:gosec // into a folder of our own
+	command.Dir = filepath.Join(benchDir(), module)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
 	}
+	l.programs[name] = program
 	return nil
 }
 
 // start returns when the target listens.
 func (l *lab) start(t target) error {
-	program := t.command[0]
-	if program == "HOOKPASS" {
-		program = l.hookpass
+	if t.name == direct {
+		l.running = append(l.running, &running{target: t, address: l.application})
+		return nil
 	}
+	program := cmp.Or(l.programs[t.command[0]], t.command[0])
 	if _, err := exec.LookPath(program); err != nil {
 		return fmt.Errorf("%w: %w", errNotInstalled, err)
 	}
@@ -99,16 +123,17 @@ func (l *lab) start(t target) error {
 	}
 	args := make([]string, len(t.command)-1)
 	for i, arg := range t.command[1:] {
-		args[i] = strings.ReplaceAll(arg, "CONFIG", config)
+		args[i] = strings.NewReplacer("CONFIG", config, "LISTEN", address, "APPLICATION", l.application).Replace(arg)
 	}
-	log, err := os.Create(filepath.Join(l.dir, t.name+".log"))
+	log, err := os.Create(filepath.Join(l.dir, strings.ReplaceAll(t.name, " ", "-")+".log"))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = log.Close() }()                      // the target has its own
 	command := exec.CommandContext(l.ctx, program, args...) //nolint:gosec // one of targets
 	command.Stdout, command.Stderr = log, log
-	command.Env = append(os.Environ(), "HOME="+l.dir, "XDG_CONFIG_HOME="+l.dir, "XDG_DATA_HOME="+l.dir)
+	command.Env = append(os.Environ(), "HOME="+l.dir, "XDG_CONFIG_HOME="+l.dir, "XDG_DATA_HOME="+l.dir,
+		"CADDY_ADMIN=unix/"+filepath.Join(filepath.Dir(config), "admin.sock"))
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to stop its children, too
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	if err := command.Start(); err != nil {
@@ -135,7 +160,7 @@ func (l *lab) await(address, log string) error {
 // writeConfigs writes all files of configs/ for a target, with this run's
 // addresses in them, and returns the path of the target's own.
 func (l *lab) writeConfigs(t target, address string) (string, error) {
-	dir := filepath.Join(l.dir, t.name)
+	dir := filepath.Join(l.dir, strings.ReplaceAll(t.name, " ", "-"))
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // nginx's workers read it as another user
 		return "", err
 	}
@@ -149,7 +174,13 @@ func (l *lab) writeConfigs(t target, address string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if err := os.WriteFile(filepath.Join(dir, entry.Name()), []byte(values.Replace(string(text))), 0o644); err != nil { //nolint:gosec // as above
+		written := values.Replace(string(text))
+		if t.edit != nil && entry.Name() == t.config {
+			if written, err = t.edit(dir, written); err != nil {
+				return "", err
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, entry.Name()), []byte(written), 0o644); err != nil { //nolint:gosec // as above
 			return "", err
 		}
 	}
@@ -157,10 +188,18 @@ func (l *lab) writeConfigs(t target, address string) (string, error) {
 }
 
 func (l *lab) stop() {
-	for _, t := range l.running {
-		_ = t.command.Cancel()
-		_ = t.command.Wait()
+	for len(l.running) > 0 {
+		l.stopLast()
 	}
+}
+
+func (l *lab) stopLast() {
+	last := len(l.running) - 1
+	if command := l.running[last].command; command != nil {
+		_ = command.Cancel()
+		_ = command.Wait()
+	}
+	l.running = l.running[:last]
 }
 
 func freeAddress(ctx context.Context) (string, error) {
