@@ -51,9 +51,10 @@ const firstBuffer = 16 << 10
 // budget, and are valid, until release.
 type body struct {
 	bytes    []byte
-	size     int   // of bytes, also when they are released
-	held     int64 // of the budget
-	whole    bool  // nothing is left to read
+	buffer   *[]byte // in which they are
+	size     int     // of bytes, also when they are released
+	held     int64   // of the budget
+	whole    bool    // nothing is left to read
 	restored *replayable
 }
 
@@ -65,15 +66,15 @@ func (b *body) release() {
 		free = b.restored.detach()
 	}
 	if free {
-		giveBuffer(b.bytes)
+		giveBuffer(b.buffer)
 	}
 	buffers.give(b.held)
-	b.bytes, b.held = nil, 0
+	b.bytes, b.buffer, b.held = nil, nil, 0
 }
 
-// read reads up to limit bytes from r within the given time. Memory is taken as
+// read reads up to limit bytes from r until the given time. Memory is taken as
 // bytes arrive: a sender that only announces a large body costs little.
-func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within time.Duration) error {
+func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, until time.Time) error {
 	if r.ContentLength > limit {
 		return fmt.Errorf("%w: %d bytes announced", errBodyTooLarge, r.ContentLength)
 	}
@@ -81,7 +82,7 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, within 
 		b.whole = true
 		return nil
 	}
-	setReadDeadline(w, time.Now().Add(within))
+	setReadDeadline(w, until)
 	if !b.grow(min(max(r.ContentLength, 0), firstBuffer), limit) {
 		return errOverloaded
 	}
@@ -113,10 +114,11 @@ func (b *body) grow(size, limit int64) bool {
 	if !buffers.take(held) {
 		return false
 	}
-	grown := append(takeBuffer(size), b.bytes...)
-	giveBuffer(b.bytes)
+	grown := takeBuffer(size)
+	b.bytes = append(*grown, b.bytes...)
+	giveBuffer(b.buffer)
 	buffers.give(b.held)
-	b.bytes, b.held = grown, held
+	b.buffer, b.held = grown, held
 	return true
 }
 
@@ -137,7 +139,6 @@ func (b *body) skip(w http.ResponseWriter, r *http.Request, until time.Time) boo
 	if _, err = io.Copy(io.Discard, r.Body); err != nil {
 		return false
 	}
-	setReadDeadline(w, time.Time{})
 	b.whole = true
 	return true
 }

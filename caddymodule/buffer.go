@@ -32,19 +32,22 @@ func bufferSize(size, limit int64) int64 {
 }
 
 // takeBuffer returns an empty buffer of the size.
-func takeBuffer(size int64) []byte {
+func takeBuffer(size int64) *[]byte {
 	if class, of := bufferClass(size); class < bufferClasses && of == size {
 		if pooled, ok := bufferPools[class].Get().(*[]byte); ok {
-			return *pooled
+			return pooled
 		}
 	}
-	return make([]byte, 0, size)
+	b := make([]byte, 0, size)
+	return &b
 }
 
-// giveBuffer takes back a buffer that nobody refers to any more.
-func giveBuffer(b []byte) {
-	if class, of := bufferClass(int64(cap(b))); class < bufferClasses && of == int64(cap(b)) {
-		b = b[:0]
-		bufferPools[class].Put(&b)
+// giveBuffer takes back a buffer, or nil, that nobody refers to any more.
+func giveBuffer(b *[]byte) {
+	if b == nil {
+		return
+	}
+	if class, of := bufferClass(int64(cap(*b))); class < bufferClasses && of == int64(cap(*b)) {
+		bufferPools[class].Put(b)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestBufferSizes(t *testing.T) {
@@ -31,7 +32,7 @@ func TestABodyEndsWithItsExchange(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b body
-	if err := b.read(nil, r, 1<<20, 0); err != nil {
+	if err := b.read(nil, r, 1<<20, time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	held := b.bytes

@@ -54,7 +54,9 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 	}
 	x.entered = h.app.enter()
 	stripOwnHeader(r.Header)
-	x.record.RequestID, _ = x.repl.GetString("http.request.uuid")
+	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
+		x.record.RequestID, _ = x.repl.GetString("http.request.uuid") // which puts it into the access log, too
+	}
 	x.repl.Map(x.placeholder)
 	return x
 }

@@ -30,12 +30,13 @@ func (x *exchange) forward(claimed dedup.Outcome) error {
 // cancel them: their outcome counts, and a sender less patient than the
 // application is slow would otherwise never get an event through.
 func (x *exchange) handOver(claimed dedup.Outcome) error {
+	start := time.Now()
 	x.setOwnHeader()
-	if err := x.sign(time.Now()); err != nil {
+	if err := x.sign(start); err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
 	x.body.restore(x.w, x.r)
-	deadline := time.Now().Add(x.h.settings.forward)
+	deadline := start.Add(x.h.settings.forward)
 	if d := claimed.Deadline; !d.IsZero() && d.Before(deadline) {
 		deadline = d // another replica takes the delivery over soon after
 	}
@@ -52,7 +53,6 @@ func (x *exchange) handOver(claimed dedup.Outcome) error {
 			x.decide(delivery.VerdictForwarded, "")
 		}
 	}
-	start := time.Now()
 	defer func() { x.record.Forward, x.record.Status = time.Since(start), observer.status }()
 
 	err := x.next.ServeHTTP(observer, x.r.WithContext(ctx))

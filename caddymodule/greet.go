@@ -90,7 +90,7 @@ func (x *exchange) confirm(reply *webhook.Reply) error {
 func (x *exchange) readBody() error {
 	s := &x.h.settings
 	if !x.body.whole {
-		if err := x.body.read(x.w, x.r, s.maxBody, s.read); err != nil {
+		if err := x.body.read(x.w, x.r, s.maxBody, x.arrived.Add(s.read)); err != nil {
 			return err
 		}
 	}

@@ -473,7 +473,7 @@ func TestPlaceholders(t *testing.T) {
 
 func TestLogLine(t *testing.T) {
 	app := newApplication(t)
-	g := serve(t, app, saltareSite)
+	g := serve(t, app, saltareSite+"log {\n output discard\n}\n")
 	g.send("/", event{id: "d-1", event: "task.created"})
 	lines := g.lines()
 	if len(lines) != 1 {

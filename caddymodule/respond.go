@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -16,8 +15,8 @@ import (
 // in flight have ended.
 const retryAfter = "2"
 
-// error answers with a status and one generic sentence, or leaves the answer to
-// the site's handle_errors.
+// error answers with a status and one generic sentence of ours, or leaves the
+// answer to the site's handle_errors.
 func (x *exchange) error(status int, says string) error {
 	switch status {
 	case http.StatusServiceUnavailable:
@@ -39,38 +38,35 @@ func (x *exchange) error(status int, says string) error {
 		x.w.Header().Set("Connection", "close")
 		setReadDeadline(x.w, within)
 	}
-	failure := caddyhttp.Error(status, errors.New(says))
-	if x.siteHandles(failure) {
+	if failure, handled := x.siteHandles(status, says); handled {
 		return failure
 	}
 	if x.h.settings.emptyRefusal {
 		return x.write(&webhook.Reply{Status: status})
 	}
-	text, err := json.Marshal(map[string]string{"error": says})
-	if err != nil {
-		return err
-	}
-	return x.writeJSON(status, string(text))
+	return x.writeJSON(status, `{"error":"`+says+`"}`)
 }
 
 func (x *exchange) writeJSON(status int, text string) error {
 	return x.write(&webhook.Reply{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: text})
 }
 
-// siteHandles reports whether handle_errors of this site takes the error. The
-// server's error routes are those of all its sites, so they are asked.
-func (x *exchange) siteHandles(failure caddyhttp.HandlerError) bool {
+// siteHandles returns the error for handle_errors of this site, and reports whether
+// it takes it. The server's error routes are those of all its sites, so they are
+// asked.
+func (x *exchange) siteHandles(status int, says string) (failure error, handled bool) {
 	server, ok := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.Errors == nil {
-		return false
+		return nil, false
 	}
+	failure = caddyhttp.Error(status, errors.New(says))
 	r := server.Errors.WithError(x.r, failure)
 	for _, route := range server.Errors.Routes {
 		if matched, err := route.MatcherSets.AnyMatchWithError(r); err == nil && matched {
-			return true
+			return failure, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 func (x *exchange) write(reply *webhook.Reply) error {

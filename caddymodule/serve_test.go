@@ -184,9 +184,9 @@ type event struct {
 	spoil     func(*http.Request)
 }
 
-// request signs the event with the scheme in the catalogue.
-func (g *gate) request(path string, e event) *http.Request {
-	g.Helper()
+// signedRequest carries the event, signed with the scheme in the catalogue.
+func signedRequest(tb testing.TB, url string, e event) *http.Request {
+	tb.Helper()
 	if e.provider == "" {
 		e.provider = "saltare"
 	}
@@ -201,29 +201,34 @@ func (g *gate) request(path string, e event) *http.Request {
 	}
 	provider, err := catalog.Lookup(e.provider)
 	if err != nil {
-		g.Fatal(err)
+		tb.Fatal(err)
 	}
 	secret, err := webhook.ParseSecret("", e.secret, provider.Scheme.Key)
 	if err != nil {
-		g.Fatal(err)
+		tb.Fatal(err)
 	}
 	signer, err := webhook.NewSigner(provider.Scheme, secret, nil)
 	if err != nil {
-		g.Fatal(err)
+		tb.Fatal(err)
 	}
-	signed := &webhook.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte(e.body)}
-	if err := signer.Sign(signed, e.id, e.event, e.at); err != nil {
-		g.Fatal(err)
+	head := &webhook.Request{Method: http.MethodPost, Header: http.Header{}, Body: []byte(e.body)}
+	if err := signer.Sign(head, e.id, e.event, e.at); err != nil {
+		tb.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(g.Context(), http.MethodPost, g.url(path), strings.NewReader(e.body))
+	r, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, strings.NewReader(e.body))
 	if err != nil {
-		g.Fatal(err)
+		tb.Fatal(err)
 	}
-	maps.Copy(r.Header, signed.Header)
+	maps.Copy(r.Header, head.Header)
 	if e.spoil != nil {
 		e.spoil(r)
 	}
 	return r
+}
+
+func (g *gate) request(path string, e event) *http.Request {
+	g.Helper()
+	return signedRequest(g, g.url(path), e)
 }
 
 type answer struct {
