@@ -189,7 +189,7 @@ func (m *messageMethod) wellFormed(string) bool { return true }
 
 func (m *messageMethod) newKey(s Secret) (key, error) {
 	if messageAlgorithms[m.algorithms[0]] == nil {
-		return &messageKey{[]messageCheck{{m.algorithms[0], sharedCheck(s)}}, s}, nil
+		return &messageKey{[]messageCheck{{m.algorithms[0], sharedCheck(s)}}}, nil
 	}
 	public, err := parsePublicKeys(string(s.bytes()))
 	if err != nil {
@@ -232,7 +232,6 @@ func (m *messageMethod) keyID(e *evidence) string {
 // messageKey is one secret: a shared key, a public key, or those of a JWKS.
 type messageKey struct {
 	checks []messageCheck
-	secret Secret // with which to sign; empty for public keys
 }
 
 // messageCheck is a key with the one algorithm that it is for.

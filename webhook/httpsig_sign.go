@@ -7,18 +7,18 @@ import (
 	"github.com/dunglas/httpsfv"
 )
 
-// messageSigner makes what a messageMethod with a shared key takes.
+// messageSigner makes what a messageMethod takes.
 type messageSigner struct {
 	scheme *scheme
-	secret Secret
+	seal   seal
 }
 
 // sign adds Content-Digest and Signature-Input to the request, and returns what
 // the scheme's format has for {signature}.
 func (s messageSigner) sign(_ template, r *Request, f signedFields) (string, error) {
 	m := s.scheme.method.(*messageMethod)
-	sum := sha256.Sum256(r.Body)
-	if err := setMember(r, contentDigest, "sha-256", httpsfv.NewItem(sum[:])); err != nil {
+	digest := sha256.Sum256(r.Body)
+	if err := setMember(r, contentDigest, "sha-256", httpsfv.NewItem(digest[:])); err != nil {
 		return "", err
 	}
 	input, err := s.input(m, r, f)
@@ -36,7 +36,11 @@ func (s messageSigner) sign(_ template, r *Request, f signedFields) (string, err
 	if err := setMember(r, messageInput, label, input); err != nil {
 		return "", err
 	}
-	signature, err := httpsfv.Marshal(httpsfv.NewItem(sharedSum(s.secret, []byte(base))))
+	sum, err := s.seal([]byte(base))
+	if err != nil {
+		return "", err
+	}
+	signature, err := httpsfv.Marshal(httpsfv.NewItem(sum))
 	return prefix + signature, err
 }
 

@@ -29,8 +29,8 @@ func (s Scheme) Signable() error {
 		return err
 	case s.Key == KeyPublic:
 		return fmt.Errorf("%w: cannot sign: %s deliveries are signed with a private key, which the provider keeps; the public one only verifies", ErrScheme, s.Type)
-	case c.token():
-		return fmt.Errorf("%w: cannot sign: what a %s claims is the provider's to say", ErrScheme, s.Type)
+	case c.inWholeBody():
+		return nil
 	case c.signature.kind == inMultipart:
 		return fmt.Errorf("%w: cannot sign: the signature is inside of a multipart body", ErrScheme)
 	case c.covers(c.signature):
@@ -49,10 +49,20 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	if k, is := v.keys[0].key.(*messageKey); is {
-		return &Signer{scheme: v.scheme, key: messageSigner{v.scheme, k.secret}}, nil
+	switch m := v.scheme.method.(type) {
+	case *messageMethod:
+		shared := func(message []byte) ([]byte, error) { return sharedSum(secret, message), nil }
+		return &Signer{v.scheme, messageSigner{v.scheme, shared}}, nil
+	case *tokenMethod:
+		algorithm := string(m.algorithms[0])
+		return &Signer{v.scheme, tokenSigner{v.scheme, algorithm, sharedSeal(algorithm, secret)}}, nil
 	}
-	return &Signer{scheme: v.scheme, key: v.keys[0].key.(signingKey)}, nil
+	return &Signer{v.scheme, v.keys[0].key.(signingKey)}, nil
+}
+
+// inWholeBody reports whether the body is a token and nothing else.
+func (c *scheme) inWholeBody() bool {
+	return c.signature.kind == inBody && len(c.signature.names) == 0
 }
 
 // Sign writes the timestamp, the delivery id, the event type and the signature
@@ -60,7 +70,7 @@ func NewSigner(s Scheme, secret Secret, with map[string]string) (*Signer, error)
 // travels in the body is taken as the body has it; a timestamp that is missing
 // there, and a signature, are added to the body.
 func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
-	var fields signedFields
+	fields := signedFields{event: event}
 	setInHead(s.scheme.event, r, event)
 	if p := s.scheme.id; p != nil {
 		setInHead(p, r, id)
@@ -80,6 +90,10 @@ func (s *Signer) Sign(r *Request, id, event string, at time.Time) (err error) {
 	signature, err := s.key.sign(s.scheme.signed, r, fields)
 	if err != nil {
 		return err
+	}
+	if s.scheme.inWholeBody() {
+		r.Body = []byte(signature)
+		return nil
 	}
 	if err := s.scheme.signature.Set(r, s.scheme.format.write(signature, fields.timestamp)); err != nil {
 		return fmt.Errorf("signature: %w", err)

@@ -194,7 +194,11 @@ func (t template) fill(with map[string]string) (template, error) {
 
 // signedFields are the values that a template takes from a delivery and that
 // are known before the first byte is written.
-type signedFields struct{ timestamp, id, extra, secret string }
+type signedFields struct {
+	timestamp, id, extra, secret string
+
+	event string // for tokens that are made, which have it inside
+}
 
 // sink takes the signed bytes, piece by piece: a hash, or the whole message for
 // a signature that is made over one.

@@ -20,7 +20,13 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	var err error
+	if keys, err = os.MkdirTemp("", "hookpass-test"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(keys)
+	os.Exit(code)
 }
 
 // hookpass runs the whole program.

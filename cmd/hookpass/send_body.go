@@ -53,6 +53,8 @@ func sample(scheme webhook.Scheme, contentType string) string {
 func (s *send) body(scheme webhook.Scheme, d *draft) (body []byte, err error) {
 	path, isFile := strings.CutPrefix(s.data, "@")
 	switch {
+	case s.sample:
+		return d.body, nil
 	case isFile:
 		body, err = os.ReadFile(path)
 	case s.data == "-":

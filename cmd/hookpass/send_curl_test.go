@@ -17,7 +17,7 @@ func TestThePrintedCommandSendsAGenuineDelivery(t *testing.T) {
 			scheme := lookup(t, id).Scheme
 			data := strings.Replace(sample(scheme, contentType(scheme)), "true", `"it's $HOME ☕"`, 1) + "\n"
 			got := runPrinted(t, e, data, append(flags, "--data", "-", id)...)
-			if !strings.Contains(string(got.request.Body), `"it's $HOME ☕"`) {
+			if scheme.Signature != "body" && !strings.Contains(string(got.request.Body), `"it's $HOME ☕"`) {
 				t.Errorf("body %q", got.request.Body)
 			}
 		})

@@ -43,13 +43,14 @@ func (s *send) draft(args []string) (*draft, error) {
 	if err := s.check(provider); err != nil {
 		return nil, err
 	}
-	secret, err := s.key(provider.Scheme.Key)
-	if err != nil {
-		return nil, err
-	}
 	d := &draft{id: cmp.Or(s.id, newID()), event: cmp.Or(s.event, defaultEvent), header: s.header.Clone()}
-	if d.signer, err = webhook.NewSigner(provider.Scheme, secret, s.with); err != nil {
+	if d.signer, err = s.signer(provider); err != nil {
 		return nil, fmt.Errorf("%s: %w", provider.ID, err)
+	}
+	if s.sample {
+		if err := s.takeSample(provider, d); err != nil {
+			return nil, fmt.Errorf("--sample: %w", err)
+		}
 	}
 	if d.to, err = parseTarget(s.to); err != nil {
 		return nil, err

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +27,7 @@ func run(args ...string) (output string, err error) {
 
 func runAt(clock func() time.Time, input string, args ...string) (output string, err error) {
 	var text bytes.Buffer
-	s := &send{input: strings.NewReader(input), output: &text, now: clock}
+	s := &send{input: strings.NewReader(input), output: &text, progress: io.Discard, now: clock}
 	flags := s.flags()
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(args); err != nil {
@@ -32,6 +35,30 @@ func runAt(clock func() time.Time, input string, args ...string) (output string,
 	}
 	err = s.run(flags.Args())
 	return text.String(), err
+}
+
+// keys is where the tests have the private keys with which they sign.
+var keys string
+
+// keysOf returns the flags with which send signs for the provider, and the secret that
+// its endpoint then has.
+func keysOf(t *testing.T, p *catalog.Provider) (flags []string, secret string) {
+	t.Helper()
+	if p.Scheme.Key != webhook.KeyPublic {
+		return []string{"--secret", p.Vectors[0].Secret}, p.Vectors[0].Secret
+	}
+	path := filepath.Join(keys, p.ID)
+	public, err := os.ReadFile(path + ".pub")
+	if errors.Is(err, fs.ErrNotExist) { // to make one of RSA takes long
+		if _, err := (&send{testKey: path, progress: io.Discard}).makeKey(p.Scheme); err != nil {
+			t.Fatal(err)
+		}
+		public, err = os.ReadFile(path + ".pub")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"--test-key", path}, string(public)
 }
 
 // received is a delivery at the endpoint, and what its verifier says of it.
@@ -90,13 +117,12 @@ func (e endpoint) next(t *testing.T) received {
 // arrival, and the flags that a genuine delivery to it needs.
 func endpointOf(t *testing.T, p *catalog.Provider) (e endpoint, flags []string) {
 	t.Helper()
-	text := p.Vectors[0].Secret
+	flags, text := keysOf(t, p)
 	secret, err := webhook.ParseSecret("", text, p.Scheme.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	with := map[string]string{}
-	flags = []string{"--secret", text}
 	facts, err := p.Scheme.Facts()
 	if err != nil {
 		t.Fatal(err)
