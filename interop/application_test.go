@@ -69,7 +69,7 @@ func startApplication(t *testing.T, language, text string) (address string, outp
 	case "js":
 		command = exec.CommandContext(t.Context(), "node", "--input-type=module", "--eval", text)
 	case "python":
-		command = exec.CommandContext(t.Context(), "python3", "-B", "-c", text)
+		command = exec.CommandContext(t.Context(), python(t, text), "-B", "-c", text)
 	case "go":
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(text), 0o600); err != nil {
@@ -81,7 +81,8 @@ func startApplication(t *testing.T, language, text string) (address string, outp
 		}
 		command = exec.CommandContext(t.Context(), program)
 	}
-	command.Env = append(os.Environ(), "APP_SECRET="+appSecret, "PYTHONPATH="+pythonLibrary(t))
+	command.Env = append(os.Environ(), "APP_SECRET="+appSecret, "PYTHONPATH="+pythonLibrary(t), "PYTHONUNBUFFERED=1",
+		"STRIPE_WEBHOOK_SECRET="+named(t, "stripe").secret, "GITHUB_WEBHOOK_SECRET="+named(t, "octokit").secret)
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	var errors bytes.Buffer
 	command.Stderr = &errors

@@ -37,6 +37,7 @@ func TestInterop(t *testing.T) {
 	t.Run("what was signed long ago is refused by the SDK and by the gate", l.testStale)
 	t.Run("what is handed over signed is genuine to the application's library", l.testHandedOver)
 	t.Run("the documented applications take what hookpass forwards alone", l.testDocumented)
+	t.Run("the code that hookpass takes the place of, and what is left of it", l.testMigrating)
 }
 
 // bodies are sent without and with what identifies the delivery in front.
