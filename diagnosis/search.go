@@ -171,7 +171,7 @@ func (s *search) with(change func(*webhook.Request)) *webhook.Request {
 
 // A variant has to be a secret, and not what anybody can guess: a forgery signed
 // with an empty key must not be taken for a mistake.
-const shortestKey = 6 // bytes
+const shortestKey = 4 // bytes
 
 // bareKey is a key of exactly these bytes, whatever is around them.
 func bareKey(b []byte) (key, bool) {
