@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"go.uber.org/zap"
@@ -86,6 +87,7 @@ func (s *sidecar) run(environ []string) error {
 		return err
 	}
 
+	limitMemory()
 	caddy.TrapSignals()
 	digest := digestOfAll(config.files())
 	if err := caddy.Load(adapted, true); err != nil {
@@ -116,6 +118,15 @@ func (s *sidecar) run(environ []string) error {
 			continue
 		}
 		caddy.Log().Info("reloaded")
+	}
+}
+
+// limitMemory has the garbage collector know what the container may take, as
+// "hookpass run" does. Where GOMEMLIMIT is set, that holds.
+func limitMemory() {
+	_, err := memlimit.Set(memlimit.WithProvider(memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.FromSystem)))
+	if err != nil {
+		caddy.Log().Warn("the memory that may be taken is not known: set GOMEMLIMIT", zap.Error(err))
 	}
 }
 
