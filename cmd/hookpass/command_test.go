@@ -72,7 +72,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 	}
 }
 
-var ownCommands = []string{"dedup", "listen", "providers", "send", "sign", "verify"}
+var ownCommands = []string{"dedup", "explain", "listen", "providers", "send", "sign", "verify"}
 
 func TestManualPagesAndCompletionsHaveOurCommands(t *testing.T) {
 	dir := t.TempDir()

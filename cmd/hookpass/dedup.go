@@ -72,7 +72,7 @@ func (m *memory) flags() *flag.FlagSet {
 	f.StringVar(&m.address, "address", caddy.DefaultAdminListen, "The address of the admin API")
 	f.StringVar(&m.body, "body", "", "Forget the delivery with the body in this file; - is the standard input")
 	f.BoolVar(&m.all, "all", false, "Forget all deliveries of the endpoint")
-	f.BoolVar(&m.json, "json", false, "Print what is remembered as JSON")
+	f.BoolVar(&m.json, "json", false, "Print what is remembered, or was forgotten, as JSON")
 	return f
 }
 
@@ -161,6 +161,12 @@ func digestOf(file string) (digest string, err error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
+// forgottenDelivery is what was forgotten, in JSON.
+type forgottenDelivery struct {
+	Endpoint  string `json:"endpoint"`
+	Forgotten string `json:"forgotten"` // the id, or what else was asked for
+}
+
 func (m *memory) forgetOne(endpoint string, what url.Values, name string) error {
 	var forgotten caddymodule.Forgotten
 	if err := m.ask(http.MethodDelete, "/"+endpoint, what, &forgotten); err != nil {
@@ -168,6 +174,9 @@ func (m *memory) forgetOne(endpoint string, what url.Values, name string) error 
 	}
 	if !forgotten.Known {
 		return fmt.Errorf("%s: %w at %s", name, errNotRemembered, endpoint)
+	}
+	if m.json {
+		return printJSON(m.output, forgottenDelivery{endpoint, name})
 	}
 	_, err := fmt.Fprintf(m.output, "forgot %s: the next copy goes to the application\n", name)
 	return err

@@ -150,7 +150,9 @@ func TestForgottenDeliveriesPassAgain(t *testing.T) {
 	deliver("/by-body", "1", handled)
 	deliver("/by-body", "2", duplicate)
 
-	forget("--all", "forget", "by-id")
+	if output, err := g.dedup("--all", "--json", "forget", "by-id"); err != nil || output != `{"endpoint":"by-id","forgotten":"all deliveries of by-id"}`+"\n" {
+		t.Errorf("%v: %s", err, output)
+	}
 	deliver("/by-id", "1", handled)
 	deliver("/by-id", "2", handled)
 	deliver("/by-body", "1", duplicate)
