@@ -24,7 +24,7 @@ import (
 )
 
 func init() {
-	b := &beginning{input: bufio.NewReader(os.Stdin), output: os.Stdout, asks: isTerminal(os.Stdin), now: time.Now}
+	b := &beginning{input: bufio.NewReader(os.Stdin), output: os.Stdout, asks: onTerminal(os.Stdin), now: time.Now}
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "init",
 		Usage: "[<provider>] [--app <address>] [--secret-env <name> | --secret-file <path>] [--format caddyfile | compose | env] [--domain <name>] [--public-url <url>] [--output <path>] [--force] [--prove]",
@@ -56,15 +56,6 @@ The exit code is 0, or 1 if nothing was written or the proof failed.
 			return caddy.ExitCodeSuccess, nil
 		},
 	})
-}
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // which looks like one
-	return err == nil && !os.SameFile(info, null)
 }
 
 // beginning is the command: its flags, and what it touches of the world.

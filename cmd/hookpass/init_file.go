@@ -118,9 +118,14 @@ func (f first) environment() string {
 		fmt.Fprintf(&b, "HOOKPASS_PUBLIC_URL=%s\n", f.publicURL)
 	}
 	for _, name := range f.Parameters() {
-		fmt.Fprintf(&b, "# %s\nHOOKPASS_WITH_%s=\n", f.With[name], strings.ToUpper(name))
+		fmt.Fprintf(&b, "# %s\n%s=\n", f.With[name], sidecarVariable(name))
 	}
 	return b.String()
+}
+
+// sidecarVariable is the one of hookpass sidecar that holds a parameter.
+func sidecarVariable(parameter string) string {
+	return variablePrefix + "WITH_" + strings.ToUpper(parameter)
 }
 
 // sidecarFlags names the secret's variable, which the environment's file cannot.

@@ -38,7 +38,7 @@ func (b *beginning) proveThat(f first) (err error) {
 	}
 	defer restore()
 
-	to, err := startProof(f)
+	to, err := startProof(f, b.format)
 	if err != nil {
 		return err
 	}
@@ -77,30 +77,36 @@ func (b *beginning) standIn(f *first) (end func(), err error) {
 
 // testSecrets makes up what the environment does not have yet.
 func (b *beginning) testSecrets(f *first) (restore func(), err error) {
-	made, set := "", []string{}
+	made, set := testSecret(f.Scheme), []string{}
 	restore = func() {
 		for _, name := range set {
 			_ = os.Unsetenv(name)
 		}
 	}
-	need := func(name string) error {
+	need := func(name, value string) error {
 		if os.Getenv(name) != "" {
 			return nil
 		}
 		set = append(set, name)
-		return os.Setenv(name, made)
+		return os.Setenv(name, value)
 	}
 	if _, err := os.Stat(f.secretFile); f.secretFile != "" && err != nil {
-		f.secretFile, f.secretEnv = "", "HOOKPASS_INIT_SECRET"
+		f.secretFile, f.secretEnv = "", "WEBHOOK_TEST_SECRET"
 	}
-	if made = testSecret(f.Scheme); f.secretEnv != "" {
+	if f.secretEnv != "" {
 		if os.Getenv(f.secretEnv) == "" {
 			b.print("There is no secret yet: one that was just made up takes its place.\n\n")
 		}
-		err = need(f.secretEnv)
+		err = need(f.secretEnv, made)
 	}
 	for _, name := range f.Parameters() {
-		err = errors.Join(err, need(variableOf(f.ID, name)))
+		if b.format == formatEnv {
+			err = errors.Join(err, need(sidecarVariable(name), made))
+			err = errors.Join(err, need(variableOf(f.ID, name), os.Getenv(sidecarVariable(name))))
+		} else {
+			err = errors.Join(err, need(variableOf(f.ID, name), made))
+			err = errors.Join(err, need(sidecarVariable(name), os.Getenv(variableOf(f.ID, name))))
+		}
 	}
 	return restore, err
 }
@@ -117,16 +123,16 @@ func testSecret(scheme webhook.Scheme) string {
 }
 
 // startProof returns where hookpass listens.
-func startProof(f first) (to string, err error) {
+func startProof(f first, format string) (to string, err error) {
 	for range 3 { // somebody else may get the port in between
-		if to, err = startOnce(f); err == nil {
+		if to, err = startOnce(f, format); err == nil {
 			break
 		}
 	}
 	return to, err
 }
 
-func startOnce(f first) (to string, err error) {
+func startOnce(f first, format string) (to string, err error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -139,17 +145,24 @@ func startOnce(f first) (to string, err error) {
 	if f.publicURL != "" {
 		f.publicURL = to
 	}
-	config, err := proofConfig(f.caddyfile(), address)
+	config, err := f.proofConfig(format, address)
 	if err != nil {
 		return "", err
 	}
 	return to, caddy.Load(config, true)
 }
 
-// proofConfig is a Caddyfile as JSON, for a process of which nobody wants more.
-func proofConfig(caddyfile, address string) ([]byte, error) {
+// proofConfig is what was written, as JSON, for a process of which nobody wants
+// more.
+func (f first) proofConfig(format, address string) ([]byte, error) {
 	host, port, _ := strings.Cut(address, ":")
-	caddyfile = strings.Replace(caddyfile, ":"+firstPort+" {", "http://:"+port+" {\n\tbind "+host, 1)
+	caddyfile := strings.Replace(f.caddyfile(), ":"+firstPort+" {", "http://:"+port+" {\n\tbind "+host, 1)
+	if format != formatCaddyfile {
+		var err error
+		if caddyfile, err = f.sidecarCaddyfile(address); err != nil {
+			return nil, err
+		}
+	}
 	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
 		return nil, err
@@ -162,6 +175,33 @@ func proofConfig(caddyfile, address string) ([]byte, error) {
 	config.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}}}}
 	config.AppsRaw["webhooks"] = json.RawMessage(`{"delivery_log":{"output":{"output":"discard"}}}`)
 	return json.Marshal(config)
+}
+
+// sidecarCaddyfile is what hookpass sidecar makes of the environment.
+func (f first) sidecarCaddyfile(address string) (string, error) {
+	environ := []string{"HOOKPASS_LISTEN=" + address, "HOOKPASS_HEALTH_LISTEN=off", "HOOKPASS_ADMIN=off"}
+	for line := range strings.Lines(f.environment()) {
+		if !strings.HasPrefix(line, "#") {
+			environ = append(environ, strings.TrimSpace(line))
+		}
+	}
+	for _, name := range f.Parameters() {
+		environ = append(environ, sidecarVariable(name)+"="+os.Getenv(sidecarVariable(name)))
+	}
+	flags := sidecarFlags{}
+	if f.secretEnv != "" {
+		environ = append(environ, f.secretEnv+"="+os.Getenv(f.secretEnv))
+		flags["SECRET"] = []string{f.secretEnv}
+	}
+	config, err := readSidecar(environ, flags)
+	if err != nil {
+		return "", err
+	}
+	file, err := config.caddyfile(false)
+	if err != nil {
+		return "", err
+	}
+	return file.text.String(), nil
 }
 
 // sendTo does what "hookpass send" does.

@@ -189,21 +189,31 @@ func TestInitKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
-// The proof is what users will run next: its Caddyfile loads for every provider,
-// with a secret in the form that the provider's have.
-func TestInitCanProveEveryProvider(t *testing.T) {
+// What is written loads for every provider, in each format, and a secret that is
+// made up has the form that the provider's have.
+func TestInitIsForEveryProvider(t *testing.T) {
+	t.Setenv("SECRET", "x")
 	for _, id := range catalog.IDs() {
 		e, err := newEntry(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := first{entry: e, app: defaultApp, secretEnv: "SECRET"}
+		f := first{entry: e, app: defaultApp}
+		if !e.facts.FetchesKeys {
+			f.secretEnv = "SECRET"
+		}
 		if e.facts.SignsURL {
 			f.publicURL = "https://hooks.example.com"
 		}
-		if _, err := proofConfig(f.caddyfile(), "127.0.0.1:4000"); err != nil {
-			t.Errorf("%s: %v", id, err)
+		for _, name := range e.Parameters() {
+			t.Setenv(sidecarVariable(name), "x")
 		}
+		for format := range written {
+			if _, err := f.proofConfig(format, "127.0.0.1:4000"); err != nil {
+				t.Errorf("%s, %s: %v", id, format, err)
+			}
+		}
+		wantSidecar(t, f)
 		if e.Scheme.Signable() != nil {
 			continue
 		}
@@ -213,11 +223,35 @@ func TestInitCanProveEveryProvider(t *testing.T) {
 	}
 }
 
+// wantSidecar wants a compose file whose environment hookpass sidecar understands.
+func wantSidecar(t *testing.T, f first) {
+	t.Helper()
+	var file struct {
+		Services map[string]struct{ Environment map[string]string }
+	}
+	if err := yaml.Unmarshal([]byte(f.file(formatCompose)), &file); err != nil {
+		t.Fatal(err)
+	}
+	var environ []string
+	for name, value := range file.Services["hookpass"].Environment {
+		environ = append(environ, name+"="+regexp.MustCompile(`^\$\{\w+:\?[^}]+\}$`).ReplaceAllString(value, "x"))
+	}
+	config, err := readSidecar(environ, nil)
+	if err == nil {
+		_, err = config.caddyfile(false)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", f.ID, err)
+	}
+}
+
 func TestInitProves(t *testing.T) {
 	for name, args := range map[string][]string{
 		"text":               {"stripe"},
 		"whsec":              {"standard-webhooks", "--format", "compose"},
 		"URL":                {"square", "--public-url", "https://hooks.example.com"},
+		"parameters":         {"facebook", "--format", "env"},
+		"more parameters":    {"facebook", "--format", "compose"},
 		"domain":             {"twilio", "--domain", "hooks.example.com"},
 		"file to come":       {"github", "--secret-file", "/not/there", "--format", "env"},
 		"user and password":  {basicProvider(t)},

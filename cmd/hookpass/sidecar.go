@@ -132,7 +132,11 @@ func limitMemory() {
 
 func onTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // which looks like one
+	return err == nil && !os.SameFile(info, null)
 }
 
 // digestOfAll is the same as long as the files hold the same. One that cannot be
