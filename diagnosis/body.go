@@ -48,14 +48,14 @@ func (s *search) bodies() iter.Seq[variant] {
 		seen := map[uint64]bool{s.digest(s.delivery.Request.Body): true}
 		more := true
 		offer := func(x explanation, body []byte) bool {
-			if !more || seen[s.digest(body)] || !s.spend(0, writingCost*len(body)) {
+			if !more || seen[s.digest(body)] || !s.spend(0, len(body)) {
 				return more
 			}
 			seen[s.digest(body)] = true
 			more = yield(variant{x, s.with(func(r *webhook.Request) { r.Body = body })})
 			return more
 		}
-		for _, of := range []func([]byte, func(explanation, []byte) bool){lineEnds, compressions(s.left.Bytes), wrappings, charsets, forms, rewritings} {
+		for _, of := range []func([]byte, func(explanation, []byte) bool){lineEnds, compressions(s.left.Bytes), wrappings, s.rewritings, charsets, forms} {
 			if more && s.spend(0, len(s.delivery.Request.Body)) {
 				of(s.delivery.Request.Body, offer)
 			}
@@ -72,8 +72,6 @@ func lineEnds(body []byte, offer func(explanation, []byte) bool) {
 	added := func(name string) explanation {
 		return explanation{BodyLineEnd, "The body has " + name + " at its end that was not sent.", untouched}
 	}
-	offer(lost("CRLF"), append(bytes.Clone(body), "\r\n"...))
-	offer(lost("a line break"), append(bytes.Clone(body), '\n'))
 	if rest, ok := bytes.CutSuffix(body, []byte("\r\n")); ok {
 		offer(added("CRLF"), rest)
 		offer(explanation{BodyLineEnd, "The body was sent with a line break at its end, which has become CRLF.", untouched}, append(bytes.Clone(rest), '\n'))
@@ -81,6 +79,8 @@ func lineEnds(body []byte, offer func(explanation, []byte) bool) {
 		offer(added("a line break"), rest)
 		offer(explanation{BodyLineEnd, "The body was sent with CRLF at its end, which has become a bare line break.", untouched}, append(bytes.Clone(rest), "\r\n"...))
 	}
+	offer(lost("CRLF"), append(bytes.Clone(body), "\r\n"...))
+	offer(lost("a line break"), append(bytes.Clone(body), '\n'))
 	offer(explanation{BodyLineEnd, "The body has blanks or line breaks around it that were not sent.", untouched}, bytes.TrimSpace(body))
 	unix := bytes.ReplaceAll(body, []byte("\r\n"), []byte("\n"))
 	offer(explanation{BodyLineEnd, "The body was sent with plain line breaks, which have become CRLF.", untouched}, unix)
@@ -211,10 +211,16 @@ func forms(body []byte, offer func(explanation, []byte) bool) {
 	}
 }
 
+// Parsing JSON, and writing it, take as long as signing so many times as much.
+const parsingCost, writingCost = 4, 2
+
 // rewritings writes JSON anew.
-func rewritings(body []byte, offer func(explanation, []byte) bool) {
+func (s *search) rewritings(body []byte, offer func(explanation, []byte) bool) {
+	if !s.spend(0, parsingCost*len(body)) {
+		return
+	}
 	for how, text := range writtenAnew(body) {
-		if !offer(explanation{BodyRewritten, "The JSON was parsed and written anew on the way: it was signed " + how + ".", untouched}, text) {
+		if !s.spend(0, writingCost*len(text)) || !offer(explanation{BodyRewritten, "The JSON was parsed and written anew on the way: it was signed " + how + ".", untouched}, text) {
 			return
 		}
 	}

@@ -22,10 +22,10 @@ func TestEveryProvider(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		diagnosed := func(mistake string, make func(*scene), want diagnosis.Cause) {
+		diagnosed := func(mistake string, mistaken func(*scene), want diagnosis.Cause) {
 			t.Helper()
 			s := genuine(t, id, len(p.Vectors)-1)
-			make(s)
+			mistaken(s)
 			made[mistake]++
 			if f := s.diagnose(); f.Cause != want || f.Proven != (want != diagnosis.Unknown) {
 				t.Errorf("%s, %s: %+v", id, mistake, f)

@@ -88,21 +88,32 @@ func (s *search) find() Finding {
 	if f, found := s.decided(err); found {
 		return f
 	}
-	for _, look := range []func(error) (Finding, bool){
-		s.unit,
-		s.head,
-		s.secrets,
-		s.otherEndpoints,
-		s.address,
-		s.body,
-		s.description,
-		s.otherProviders,
-		s.twoMistakes,
-		s.visible,
+	for _, look := range []struct {
+		try   func(error) (Finding, bool)
+		share float64 // of what is left of the limits: of a large body, few variants can be tried
+	}{
+		{s.unit, 1},
+		{s.head, 1. / 4},
+		{s.secrets, 1. / 6},
+		{s.otherEndpoints, 1. / 4},
+		{s.address, 1. / 2},
+		{s.body, 5. / 6},
+		{s.description, 1. / 2},
+		{s.otherProviders, 1. / 2},
 	} {
-		if f, found := look(err); found {
+		kept := s.keep(1 - look.share)
+		f, found := look.try(err)
+		if found {
 			return f
 		}
+		s.left.Variants += kept.Variants
+		s.left.Bytes += kept.Bytes
+	}
+	if f, found := s.twoMistakes(); found {
+		return f
+	}
+	if f, found := s.visible(err); found {
+		return f
 	}
 	return s.unknown(err)
 }

@@ -214,6 +214,27 @@ func TestWorkIsBounded(t *testing.T) {
 	}
 }
 
+// In a large body the likeliest mistakes are still found.
+func TestLargeBodies(t *testing.T) {
+	large := `{"id":"` + strings.Repeat("0123456789", 30_000) + `"}`
+	for name, tt := range map[string]struct {
+		mistake func(*scene)
+		cause   diagnosis.Cause
+	}{
+		"secret": {func(s *scene) { s.signedAs(s.secret + "\n") }, diagnosis.SecretBlanks},
+		"other":  {func(s *scene) { s.other("org", "github", s.secret); s.configure("another secret") }, diagnosis.SecretOther},
+		"body":   {func(s *scene) { s.arrives(s.body() + "\n") }, diagnosis.BodyLineEnd},
+		"json":   {func(s *scene) { s.rewrite(":", ": ") }, diagnosis.BodyRewritten},
+	} {
+		s := genuine(t, "github", 1)
+		s.signs(large)
+		tt.mistake(s)
+		if f := s.diagnose(); f.Cause != tt.cause || !f.Proven {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 func TestBodyLargerThanTheLimitsIsNotLookedInto(t *testing.T) {
 	s := genuine(t, "github", 1)
 	s.arrives(strings.Repeat("x", diagnosis.DefaultLimits.Bytes))

@@ -233,17 +233,22 @@ func (l layout) line(to []byte, depth int) []byte {
 	if l.indent == "" {
 		return to
 	}
-	return append(append(to, '\n'), strings.Repeat(l.indent, depth)...)
+	to = append(to, '\n')
+	for range depth {
+		to = append(to, l.indent...)
+	}
+	return to
 }
 
 var short = map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
 
 func (e escaping) append(to []byte, text string) []byte {
-	unit := func(to []byte, u uint16) []byte {
+	unit := func(to []byte, u rune) []byte {
+		digits := "0123456789abcdef"
 		if e.upper {
-			return fmt.Appendf(to, `\u%04X`, u)
+			digits = "0123456789ABCDEF"
 		}
-		return fmt.Appendf(to, `\u%04x`, u)
+		return append(to, '\\', 'u', digits[u>>12&15], digits[u>>8&15], digits[u>>4&15], digits[u&15])
 	}
 	to = append(to, '"')
 	plain := 0 // where what needs no look begins
@@ -254,17 +259,17 @@ func (e escaping) append(to []byte, text string) []byte {
 		to = append(to, text[plain:i]...)
 		plain = i + utf8.RuneLen(r)
 		switch {
-		case strings.ContainsRune(e.html, r):
-			to = unit(to, uint16(r)) //nolint:gosec // G115: those of html fit
+		case e.html != "" && strings.ContainsRune(e.html, r):
+			to = unit(to, r)
 		case short[r] != "":
 			to = append(to, short[r]...)
 		case r == '/' && e.slash:
 			to = append(to, `\/`...)
 		case r > 0xffff && e.ascii:
 			high, low := utf16.EncodeRune(r)
-			to = unit(unit(to, uint16(high)), uint16(low)) //nolint:gosec // G115: halves of a pair fit
+			to = unit(unit(to, high), low)
 		case r < ' ', r >= utf8.RuneSelf && e.ascii:
-			to = unit(to, uint16(r)) //nolint:gosec // G115: it is of one unit
+			to = unit(to, r)
 		default:
 			to = utf8.AppendRune(to, r)
 		}

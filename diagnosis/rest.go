@@ -12,7 +12,7 @@ import (
 )
 
 // twoMistakes tries a wrong secret together with a changed body, URL or header.
-func (s *search) twoMistakes(error) (Finding, bool) {
+func (s *search) twoMistakes() (Finding, bool) {
 	if !s.complete() {
 		return Finding{}, false
 	}

@@ -22,7 +22,7 @@ type Limits struct {
 
 // DefaultLimits are for a process that has deliveries to serve. A body of which a
 // single variant would go beyond is not looked into.
-var DefaultLimits = Limits{Variants: 3000, Bytes: 8 << 20}
+var DefaultLimits = Limits{Variants: 3000, Bytes: 16 << 20}
 
 const (
 	// overhead is what is counted for each signature beside the body, in bytes.
@@ -31,9 +31,6 @@ const (
 	// publicKeyCost is how many keyed digests take as long as one signature that a
 	// public key checks.
 	publicKeyCost = 16
-
-	// writingCost is how many bytes can be signed while one is written anew.
-	writingCost = 2
 )
 
 // search is one diagnosis.
@@ -155,6 +152,14 @@ func (s *search) matched(p *prover, r *webhook.Request) (key, error) {
 	}
 	i, err := strconv.Atoi(d.Secret)
 	return p.keys[i], err
+}
+
+// keep takes a share of the limits away, for later.
+func (s *search) keep(share float64) Limits {
+	kept := Limits{Variants: int(share * float64(s.left.Variants)), Bytes: int(share * float64(s.left.Bytes))}
+	s.left.Variants -= kept.Variants
+	s.left.Bytes -= kept.Bytes
+	return kept
 }
 
 func (s *search) check(p *prover, r *webhook.Request) error {

@@ -15,7 +15,10 @@ import (
 // configuration, and the secrets of other endpoints.
 func (s *search) secrets(error) (Finding, bool) {
 	keys := s.spoilt(s.endpoint)
-	if k, err := s.matched(newProver(s.endpoint, s.endpoint.Scheme, 0, keys), &s.delivery.Request); err == nil && s.complete() {
+	r := &s.delivery.Request
+	affordable := min(s.left.Variants, s.left.Bytes/(len(r.Body)+len(r.URL)+overhead))
+	keys = keys[:min(len(keys), affordable)] // the likely ones come first
+	if k, err := s.matched(newProver(s.endpoint, s.endpoint.Scheme, 0, keys), r); err == nil && s.complete() {
 		return k.proven(), true
 	}
 	return Finding{}, false
