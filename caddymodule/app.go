@@ -82,6 +82,9 @@ type DeliveryLog struct {
 	// The writer: stdout, stderr (the default), discard, file, net, or any other
 	// of Caddy's log writers. It should not share a file with another log.
 	WriterRaw json.RawMessage `json:"output,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
+
+	// How a line is written: "json", or "text", for people to read. Default: json.
+	Format string `json:"format,omitempty"`
 }
 
 // logs outlive a configuration, as do the lines in their queues.
@@ -131,6 +134,9 @@ func (a *App) check() error {
 		return fmt.Errorf("dedup memory: capacity %d must be positive", a.capacity())
 	case !slices.Contains(fsyncs, string(a.journal().Fsync)) && a.journal().Dir != "":
 		return fmt.Errorf("dedup memory: fsync %q is none of %s", a.journal().Fsync, strings.Join(fsyncs, ", "))
+	}
+	if a.DeliveryLog != nil && a.DeliveryLog.Format != "" && !slices.Contains(formats, a.DeliveryLog.Format) {
+		return fmt.Errorf("delivery_log: format %q is none of %s", a.DeliveryLog.Format, strings.Join(formats, ", "))
 	}
 	if a.MaxBuffered < 0 {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)

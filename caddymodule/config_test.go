@@ -121,6 +121,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{webhooks, "health :8081"},
 		{store, "capacity 1000000"},
 		{log, "output stdout"},
+		{log, "format text"},
 	} {
 		word, _, _ := strings.Cut(c.line, " ")
 		t.Run(word, func(t *testing.T) {
@@ -167,7 +168,7 @@ const schemeInJSON = `{
 
 const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
-	"delivery_log": {"output": {"output": "discard"}},
+	"delivery_log": {"output": {"output": "discard"}, "format": "text"},
 	"max_buffered": 16777216,
 	"health": {"address": ":8081", "application": ["app:3000"]}
 }`
@@ -316,6 +317,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"negative capacity":         {site(`{"dedup":{"memory":{"capacity":-1}}}`), "dedup memory: capacity -1 must be positive"},
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
+		"delivery log of no format": {site(`{"delivery_log":{"format":"xml"}}`), `delivery_log: format "xml" is none of json, text`},
 		"health without address":    {site(`{"health":{}}`), "health: no address: write one, such as health :8081"},
 		"negative max_buffered":     {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
 		"one name for two endpoints": {

@@ -32,6 +32,7 @@ import (
 //		}
 //		delivery_log {
 //			output <writer> ...
+//			format json | text
 //		}
 //		providers <directory>
 //		max_buffered <size>
@@ -159,8 +160,18 @@ func (d *directive) deliveryLog(app *App) error {
 	}
 	app.DeliveryLog = new(DeliveryLog)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if _, err := d.enter("delivery_log", []string{"output"}); err != nil {
+		word, err := d.enter("delivery_log", []string{"output", "format"})
+		if err != nil {
 			return err
+		}
+		if word == "format" {
+			if app.DeliveryLog.Format, err = d.argument("format text"); err != nil {
+				return err
+			}
+			if !slices.Contains(formats, app.DeliveryLog.Format) {
+				return d.unknown("format", app.DeliveryLog.Format, formats)
+			}
+			continue
 		}
 		if !d.NextArg() {
 			return d.wants("output file /var/log/deliveries.log")

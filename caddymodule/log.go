@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"io"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/rs/zerolog"
 
 	"github.com/hookpass/hookpass/delivery"
 )
@@ -24,18 +26,43 @@ func (a *App) openLog(ctx caddy.Context) error {
 		}
 		writer, a.logKey = module.(caddy.WriterOpener), key
 	}
+	readable := a.DeliveryLog != nil && a.DeliveryLog.Format == formatText
+	if readable {
+		a.logKey += formatText
+	}
 	value, _, err := logs.LoadOrNew(a.logKey, func() (caddy.Destructor, error) {
 		w, err := writer.OpenWriter()
 		if err != nil {
 			return nil, err
 		}
-		return &logInUse{delivery.NewLog(w, logQueue), w}, nil
+		var lines io.Writer = w
+		if readable {
+			lines = inText(w)
+		}
+		return &logInUse{delivery.NewLog(lines, logQueue), w}, nil
 	})
 	if err != nil {
 		return err
 	}
 	a.log = value.(*logInUse).Log
 	return nil
+}
+
+const (
+	formatJSON = "json"
+	formatText = "text"
+)
+
+var formats = []string{formatJSON, formatText}
+
+// inText rewrites lines for people. What a sender chose is quoted where a terminal
+// could take it for a command.
+func inText(w io.Writer) io.Writer {
+	return zerolog.ConsoleWriter{
+		Out: w, NoColor: true, TimeFormat: time.RFC3339,
+		PartsOrder:    []string{zerolog.TimestampFieldName, "verdict", "endpoint"},
+		FieldsExclude: []string{"verdict", "endpoint"},
+	}
 }
 
 type logInUse struct {

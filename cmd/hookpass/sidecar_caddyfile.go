@@ -98,19 +98,24 @@ func (c *sidecarConfig) writeOptions(f *caddyfile, upstreams []upstream, termina
 	grace := c.or("GRACE_PERIOD", "8s")
 	f.line(grace, "grace_period", quoted(grace.text))
 	c.writeServers(f)
-	if err := c.writeLog(f, terminal); err != nil {
-		return err
+	log := c.or("LOG", "")
+	readable := log.text == "text" || log.text == "" && terminal
+	if !readable && log.text != "" && log.text != "json" && !filepath.IsAbs(log.text) {
+		return log.wrong("%q is none of json, text and an absolute path", log.text)
 	}
+	writeLog(f, readable)
 	f.line(said{}, "webhooks", "{")
 	if err := c.writeDedup(f); err != nil {
 		return err
 	}
-	log := c.or("LOG", "")
 	f.line(said{}, "delivery_log", "{")
 	if filepath.IsAbs(log.text) {
 		f.line(log, "output", "file", quoted(log.text))
 	} else {
 		f.line(said{}, "output", "stdout")
+	}
+	if readable {
+		f.line(log, "format", "text")
 	}
 	f.line(said{}, "}")
 	if health := c.health(); health.text != off {
@@ -152,13 +157,10 @@ func (c *sidecarConfig) writeServers(f *caddyfile) {
 	f.line(said{}, "}")
 }
 
-func (c *sidecarConfig) writeLog(f *caddyfile, terminal bool) error {
+func writeLog(f *caddyfile, readable bool) {
 	form := "json"
-	switch log := c.or("LOG", ""); {
-	case log.text == "text" || log.text == "" && terminal:
+	if readable {
 		form = "console"
-	case log.text != "" && log.text != "json" && !filepath.IsAbs(log.text):
-		return log.wrong("%q is none of json, text and an absolute path", log.text)
 	}
 	f.line(said{}, "log", "{")
 	f.line(said{}, "output", "stdout")
@@ -170,7 +172,6 @@ func (c *sidecarConfig) writeLog(f *caddyfile, terminal bool) error {
 	f.line(said{}, "request>uri", "delete")
 	f.line(said{}, "}")
 	f.line(said{}, "}")
-	return nil
 }
 
 func (c *sidecarConfig) writeDedup(f *caddyfile) error {

@@ -233,7 +233,7 @@ func newApplication(t *testing.T) (address string) {
 
 func TestSidecar(t *testing.T) {
 	dir := socketDir(t)
-	p := launch(t, dir, sidecarEnvironment(dir, newApplication(t), "HOOKPASS_PATH=/hooks"), "sidecar")
+	p := launch(t, dir, sidecarEnvironment(dir, newApplication(t), "HOOKPASS_PATH=/hooks", "HOOKPASS_LOG=text"), "sidecar")
 	p.wants("/hooks", "1", mark, 200, "handled /hooks 1")
 	p.wants("/hooks", "1", mark, 200, duplicate)
 	p.wants("/hooks/below", "2", mark, 200, "handled /hooks/below 2")
@@ -241,8 +241,12 @@ func TestSidecar(t *testing.T) {
 	p.wants("/hooksmith", "4", mark, 404, "")
 	p.wants("/", "5", mark, 404, "")
 	p.stop()
-	if text := p.output.String(); strings.Contains(text, mark) {
+	text := p.output.String()
+	if strings.Contains(text, mark) {
 		t.Error("the log tells the secret")
+	}
+	if !strings.Contains(text, " forwarded saltare ") || strings.Contains(text, "{\"time\"") {
+		t.Error("the log is not in text")
 	}
 }
 
