@@ -12,9 +12,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 )
 
 // cluster is what an overlay asks of a cluster, decoded as its API server does
@@ -35,14 +35,14 @@ func kustomize(t *testing.T, folder string) cluster {
 	}
 	var c cluster
 	for _, r := range resources.Resources() {
-		text, err := r.AsYAML()
+		text, err := r.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
 		decode := func(into any) {
 			t.Helper()
-			if err := yaml.UnmarshalStrict(text, into); err != nil {
-				t.Fatalf("%s: %v", r.CurId(), err)
+			if unknown, err := json.UnmarshalStrict(text, into); err != nil || len(unknown) > 0 {
+				t.Fatalf("%s: %v %v", r.CurId(), err, unknown)
 			}
 		}
 		switch kind := r.GetApiVersion() + " " + r.GetKind(); kind {
