@@ -37,7 +37,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	for _, no := range []error{errRefused, errRejected, errNotFound, errNotRemembered} {
+	for _, no := range []error{errRefused, errRejected, errNotFound, errNotRemembered, errUnproven} {
 		if errors.Is(err, no) {
 			return exitNo
 		}

@@ -17,19 +17,16 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	"github.com/hookpass/hookpass/catalog"
 )
 
 func init() {
 	b := &beginning{input: bufio.NewReader(os.Stdin), output: os.Stdout, asks: onTerminal(os.Stdin), now: time.Now}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "init",
-		Usage: "[<provider>] [--app <address>] [--secret-env <name> | --secret-file <path>] [--format caddyfile | compose | env] [--domain <name>] [--public-url <url>] [--output <path>] [--force] [--prove]",
-		Short: "Writes a first configuration, and proves that it works",
-		Long: `
+	command{
+		name:  "init",
+		usage: "[<provider>] [--app <address>] [--secret-env <name> | --secret-file <path>] [--format caddyfile | compose | env] [--domain <name>] [--public-url <url>] [--output <path>] [--force] [--prove]",
+		short: "Writes a first configuration, and proves that it works",
+		long: `
 Writes what hookpass needs for one provider and one application: a Caddyfile, a
 compose file, or the environment of hookpass sidecar. On a terminal it asks for
 what no flag says:
@@ -45,17 +42,11 @@ the file, that holds it. --prove starts hookpass with what was written, on a fre
 port of this machine, and sends it a signed delivery and a forged one. Where there
 is no secret yet, or nothing answers at the application's address, it makes do
 with a stand-in.
-
-The exit code is 0, or 1 if nothing was written or the proof failed.
 `,
-		Flags: b.flags(),
-		Func: func(flags caddycmd.Flags) (int, error) {
-			if err := b.run(flags.Args()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags:         b.flags(),
+		run:           b.run,
+		takesProvider: true,
+	}.register()
 }
 
 // beginning is the command: its flags, and what it touches of the world.
