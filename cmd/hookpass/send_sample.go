@@ -14,10 +14,14 @@ func (s *send) takeSample(provider *catalog.Provider, d *draft) error {
 	if s.data != defaultData {
 		return errors.New("it has a body of its own: leave --data out")
 	}
-	for word, place := range map[string]string{"signature": provider.Scheme.Signature, "timestamp": provider.Scheme.Timestamp, "id": provider.Scheme.Require} {
-		kind, _, _ := strings.Cut(place, " ")
+	for _, part := range []struct{ word, place string }{
+		{"signature", provider.Scheme.Signature},
+		{"timestamp", provider.Scheme.Timestamp},
+		{"id", provider.Scheme.Require},
+	} {
+		kind, _, _ := strings.Cut(part.place, " ")
 		if kind == "body" || kind == "form" || kind == "multipart" {
-			return fmt.Errorf("%s has the %s in the body, where the sample has its own: leave it out", provider.ID, word)
+			return fmt.Errorf("%s has the %s in the body, where the sample has its own: leave it out", provider.ID, part.word)
 		}
 	}
 	var events []string
