@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ var (
 	few      = flag.Int("few", 10, "how many deliveries are measured at the lowest rate, 10 a minute")
 	ids      = flag.Int("ids", 10_000_000, "how many ids are remembered where many are")
 	slow     = flag.Int("slow", 10_000, "how many slow senders there are where memory is measured")
+	scaling  = flag.Bool("scale", true, "measure also what must not depend on how much there is of something")
+	pgo      = flag.String("pgo", filepath.Join(benchDir(), "default.pgo"), "what hookpass is optimized for: as in releases, or off, which builds faster")
 	profile  = flag.String("profile", "", "instead of measuring, write a processor profile of hookpass to this file; it has the cases in equal shares")
 	rate     = flag.Int("rate", 1000, "deliveries a second where latency is measured")
 )
@@ -54,7 +57,7 @@ func run(ctx context.Context, output io.Writer) error {
 		return err
 	}
 	l := &lab{ctx: ctx, dir: dir, application: application, programs: map[string]string{}}
-	if err := l.build("HOOKPASS", "..", "./cmd/hookpass"); err != nil {
+	if err := l.build("HOOKPASS", "..", "./cmd/hookpass", "-pgo", *pgo); err != nil {
 		return err
 	}
 	defer l.stop()
@@ -63,7 +66,7 @@ func run(ctx context.Context, output io.Writer) error {
 			continue
 		}
 		if t.name == stock {
-			if err := l.build("STOCK", "stock", "."); err != nil {
+			if err := l.build("STOCK", "stock", ".", "-trimpath"); err != nil {
 				return err
 			}
 		}
@@ -81,9 +84,11 @@ func run(ctx context.Context, output io.Writer) error {
 	if err != nil {
 		return err
 	}
-	figures, err := l.scale()
-	if err != nil {
-		return err
+	var figures []figure
+	if *scaling {
+		if figures, err = l.scale(); err != nil {
+			return err
+		}
 	}
 	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {

@@ -76,8 +76,10 @@ func (r *results) print(w io.Writer, commit string, figures []figure) error {
 	if err := aligned.Flush(); err != nil {
 		return err
 	}
-	if err := printFigures(w, figures); err != nil {
-		return err
+	if len(figures) > 0 {
+		if err := printFigures(w, figures); err != nil {
+			return err
+		}
 	}
 	return printGoals(w, r.goals())
 }

@@ -20,6 +20,7 @@ import (
 const (
 	plain   = "plain reverse_proxy"
 	product = "hookpass"
+	floor   = "caddy respond"
 	direct  = "no proxy"
 	stock   = "stock caddy"
 )
@@ -35,11 +36,12 @@ type target struct {
 	edit func(dir, config string) (string, error)
 }
 
-// Of Caddy as it comes only the memory is measured, and of no proxy at all the
-// latency.
+// Of Caddy as it comes only the memory is measured, of no proxy at all the latency,
+// and of an answer by Caddy itself what it costs at the least to refuse.
 var targets = []target{
 	{name: plain, config: "plain.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}},
 	{name: product, config: "hookpass.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}, verifies: true, deduplicates: true},
+	{name: floor, config: "respond.caddyfile", command: []string{"HOOKPASS", "run", "--config", "CONFIG", "--adapter", "caddyfile"}},
 	{name: "haproxy", config: "haproxy.cfg", command: []string{"haproxy", "-db", "-f", "CONFIG"}, verifies: true},
 	{name: "nginx+njs", config: "nginx.conf", command: []string{"nginx", "-c", "CONFIG", "-g", "daemon off;"}, verifies: true},
 	{name: stock, command: []string{"STOCK", "reverse-proxy", "--from", "http://LISTEN", "--to", "APPLICATION"}},
@@ -54,6 +56,8 @@ func (t target) does(c benchCase) bool {
 		return false
 	case t.name == direct:
 		return c.fixed
+	case t.name == floor:
+		return c == allCases[0]
 	}
 	switch c.kind {
 	case forged, stale, unsigned:
@@ -92,9 +96,9 @@ type running struct {
 }
 
 // build builds a program of this repository.
-func (l *lab) build(name, module, pkg string) error {
+func (l *lab) build(name, module, pkg string, flags ...string) error {
 	program := filepath.Join(l.dir, name+".bin")
-	command := exec.CommandContext(l.ctx, "go", "build", "-o", program, pkg) //nolint:gosec // into a folder of our own
+	command := exec.CommandContext(l.ctx, "go", slices.Concat([]string{"build", "-o", program}, flags, []string{pkg})...) //nolint:gosec // into a folder of our own
 	command.Dir = filepath.Join(benchDir(), module)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
