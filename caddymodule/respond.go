@@ -38,7 +38,7 @@ func (x *exchange) error(status int, says string) error {
 		x.w.Header().Set("Connection", "close")
 		setReadDeadline(x.w, within)
 	}
-	if failure, handled := x.siteHandles(status, says); handled {
+	if failure := x.siteHandles(status, says); failure != nil {
 		return failure
 	}
 	if x.h.settings.emptyRefusal {
@@ -51,22 +51,22 @@ func (x *exchange) writeJSON(status int, text string) error {
 	return x.write(&webhook.Reply{Status: status, Header: map[string]string{"Content-Type": "application/json"}, Body: text})
 }
 
-// siteHandles returns the error for handle_errors of this site, and reports whether
-// it takes it. The server's error routes are those of all its sites, so they are
+// siteHandles returns the error for handle_errors of this site, or nil if it takes
+// none such. The server's error routes are those of all its sites, so they are
 // asked.
-func (x *exchange) siteHandles(status int, says string) (failure error, handled bool) {
+func (x *exchange) siteHandles(status int, says string) error {
 	server, ok := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.Errors == nil {
-		return nil, false
+		return nil
 	}
-	failure = caddyhttp.Error(status, errors.New(says))
+	failure := caddyhttp.Error(status, errors.New(says))
 	r := server.Errors.WithError(x.r, failure)
 	for _, route := range server.Errors.Routes {
 		if matched, err := route.MatcherSets.AnyMatchWithError(r); err == nil && matched {
-			return failure, true
+			return failure
 		}
 	}
-	return nil, false
+	return nil
 }
 
 func (x *exchange) write(reply *webhook.Reply) error {

@@ -48,7 +48,7 @@ func fill(folder, repository string) error {
 	binary := binaryOf(folder)
 	build := exec.Command("bash", filepath.Join(repository, "deploy", "build"), "linux", runtime.GOARCH, binary)
 	// A change that is not committed shows in the version, and in it alone.
-	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+	build.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false", "PGO=off")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", build, err, out)
 	}

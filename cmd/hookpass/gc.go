@@ -58,7 +58,7 @@ func gcPercent(sinceLast time.Duration, live uint64, limit int64) int {
 	if sinceLast > busyCycle || live == 0 {
 		return defaultGCPercent
 	}
-	spare := min(spareHeap, uint64(limit)/8)
-	percent := int(min(spare*100/live, 1000))
+	spare := min(spareHeap, float64(limit)/8)
+	percent := int(min(spare*100/float64(live), 1000))
 	return max(percent/50*50, defaultGCPercent) // in steps, as a change stops the world
 }
