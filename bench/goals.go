@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -86,14 +87,15 @@ func (r *results) base(name string) []sample {
 }
 
 func printGoals(w io.Writer, goals []goal) error {
-	text := "\nGoals:\n\n| | at most | measured | |\n|---|---|---|---|\n"
+	var text strings.Builder
+	text.WriteString("\nGoals:\n\n| | at most | measured | |\n|---|---|---|---|\n")
 	for _, g := range goals {
 		verdict := "met"
 		if g.found > g.most {
 			verdict = "not met"
 		}
-		text += fmt.Sprintf("| %s | %.2f | %.2f | %s |\n", g.name, g.most, g.found, verdict)
+		fmt.Fprintf(&text, "| %s | %.2f | %.2f | %s |\n", g.name, g.most, g.found, verdict)
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, text.String())
 	return err
 }

@@ -50,7 +50,7 @@ func (t *running) processorTime() (time.Duration, error) {
 	for _, pid := range pids {
 		const schedClock = 2 // the exact one, see clock_getcpuclockid(3)
 		var used unix.Timespec
-		if err := unix.ClockGettime(int32(^pid<<3|schedClock), &used); err != nil {
+		if err := unix.ClockGettime(int32(^pid<<3|schedClock), &used); err != nil { //nolint:gosec // G115: the kernel numbers processes up to 2^22
 			return 0, fmt.Errorf("processor time of process %d: %w", pid, err)
 		}
 		total += time.Duration(used.Nano())

@@ -51,12 +51,12 @@ var targets = []target{
 
 // does tells whether the case means anything to the target.
 func (t target) does(c benchCase) bool {
-	switch {
-	case t.name == stock:
+	switch t.name {
+	case stock:
 		return false
-	case t.name == direct:
+	case direct:
 		return c.fixed
-	case t.name == floor:
+	case floor:
 		return c == allCases[0]
 	}
 	switch c.kind {

@@ -46,7 +46,11 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 				t.Fatal(err)
 			}
 			spoil(r)
-			if _, err := transport.RoundTrip(r, "tcp", u.Addr().String()); !errors.Is(err, ErrRequest) {
+			answer, err := transport.RoundTrip(r, "tcp", u.Addr().String())
+			if err == nil {
+				answer.Body.Close()
+			}
+			if !errors.Is(err, ErrRequest) {
 				t.Errorf("error %v, want %v", err, ErrRequest)
 			}
 			if transport.take(endpoint{"tcp", u.Addr().String()}) != nil {
