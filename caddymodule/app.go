@@ -75,6 +75,7 @@ type App struct {
 type endpoint struct {
 	config   string // as JSON
 	settings *settings
+	meters   *meters
 }
 
 // DeliveryLog is the log with one line for each delivery.
@@ -194,22 +195,39 @@ func (a *App) leave() error {
 	if a.log != nil {
 		_, errs[1] = logs.Delete(a.logKey)
 	}
-	return errors.Join(errs[:]...)
+	return errors.Join(errors.Join(errs[:]...), a.closeMeters())
+}
+
+func (a *App) closeMeters() error {
+	var errs []error
+	for _, name := range a.endpointNames() {
+		_, err := metersByName.Delete(name)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // register makes sure that a name means one endpoint. The same settings may come
 // twice: a site with two addresses has each of its handlers twice.
-func (a *App) register(s *settings, config string) error {
+func (a *App) register(s *settings, config string) (*meters, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if known, taken := a.endpoints[s.name]; taken && known.config != config {
-		return fmt.Errorf("two endpoints are named %s: give one of them another name", s.name)
+	known, taken := a.endpoints[s.name]
+	switch {
+	case !taken:
+		value, _, err := metersByName.LoadOrNew(s.name, func() (caddy.Destructor, error) { return newMeters(s.name), nil })
+		if err != nil {
+			return nil, err
+		}
+		known.meters = value.(*meters)
+	case known.config != config:
+		return nil, fmt.Errorf("two endpoints are named %s: give one of them another name", s.name)
 	}
 	if a.endpoints == nil {
 		a.endpoints = map[string]endpoint{}
 	}
-	a.endpoints[s.name] = endpoint{config, s}
-	return nil
+	a.endpoints[s.name] = endpoint{config, s, known.meters}
+	return known.meters, nil
 }
 
 // Interface guards

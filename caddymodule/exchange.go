@@ -53,6 +53,7 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 		},
 	}
 	x.entered = h.app.enter()
+	h.meters.inFlight.Inc()
 	stripOwnHeader(r.Header)
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
 		x.record.RequestID, _ = x.repl.GetString("http.request.uuid") // which puts it into the access log, too
@@ -245,7 +246,7 @@ func (x *exchange) close() {
 		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true
 	}
 	x.h.app.log.Write(*r)
-	count(r)
+	x.count()
 	if x.entered {
 		if err := x.h.app.leave(); err != nil {
 			x.h.logger.Error("closing what an old configuration used", zap.Error(err))

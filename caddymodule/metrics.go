@@ -4,18 +4,11 @@ import (
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/hookpass/hookpass/delivery"
 )
 
 // The collectors are the process's: each configuration has a registry of its
 // own, and counters that began anew with each reload would tell little.
 var (
-	deliveries = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy", Subsystem: "webhook", Name: "deliveries_total",
-		Help: "Deliveries by endpoint and by what became of them.",
-	}, []string{"endpoint", "provider", "verdict", "reason", "mode"})
-
 	droppedLines = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "webhook", Name: "log_lines_dropped_total",
 		Help: "Lines of the open delivery logs lost to a full queue or a failing writer.",
@@ -27,17 +20,23 @@ var (
 		})
 		return float64(dropped)
 	})
+
+	bufferedBytes = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "caddy", Subsystem: "webhook", Name: "buffered_bytes",
+		Help: "Bytes of bodies held now, of max_buffered at most.",
+	}, func() float64 { return float64(buffers.used.Load()) })
 )
 
+// collectors are all of the module's metrics.
+func collectors() []prometheus.Collector {
+	return append([]prometheus.Collector{droppedLines, bufferedBytes, storeMetrics{}, endpointMetrics{}}, keyCounters...)
+}
+
 func registerMetrics(registry *prometheus.Registry) error {
-	for _, c := range append(keyCounters, deliveries, droppedLines, storeMetrics{}) {
+	for _, c := range collectors() {
 		if err := registry.Register(c); err != nil && !errors.As(err, &prometheus.AlreadyRegisteredError{}) {
 			return err
 		}
 	}
 	return nil
-}
-
-func count(r *delivery.Record) {
-	deliveries.WithLabelValues(r.Endpoint, r.Provider, string(r.Verdict), string(r.Reason), string(r.Mode)).Inc()
 }

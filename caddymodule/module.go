@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/hookpass/hookpass/webhook"
@@ -107,6 +108,8 @@ type VerifyWebhook struct {
 	signer     *webhook.Signer // nil: what is forwarded is not signed
 	lease      time.Duration   // of a claim; zero: the store knows none
 	visit      func(url string) error
+	meters     *meters
+	uses       map[string]prometheus.Gauge // of the secrets, by label
 	logger     *zap.Logger
 }
 
@@ -201,9 +204,10 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.app.register(&h.settings, string(config)); err != nil {
+	if h.meters, err = h.app.register(&h.settings, string(config)); err != nil {
 		return fmt.Errorf("%w%s", err, h.source())
 	}
+	h.uses = h.meters.secretMeters(h.settings.name, secrets)
 	h.warnOfDroppedHeaders()
 	return nil
 }
