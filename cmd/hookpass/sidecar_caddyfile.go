@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -40,10 +41,11 @@ func (f *caddyfile) line(from said, words ...string) {
 	}
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:*@%+,=&?|~\[\]-]+$`)
+var plainWord = regexp.MustCompile(`^(\{(env|file)\.)?[A-Za-z0-9_./:*@%+,=&?|~\[\]-]+\}?$`)
 
 // quoted is a text from the environment as one word. checkText has seen to it
-// that it has none of the characters that a quoted word must not have.
+// that it has none of the characters that a quoted word must not have, such as
+// braces, but for those of a reference.
 func quoted(text string) string {
 	if plainWord.MatchString(text) {
 		return text
@@ -214,7 +216,7 @@ func (c *sidecarConfig) writeSite(f *caddyfile, upstreams []upstream) error {
 	listen := c.listen()
 	socket := strings.HasPrefix(listen.text, "unix/")
 	host, port, err := net.SplitHostPort(listen.text)
-	if err != nil && !socket {
+	if !socket && (err != nil || !usablePort(port)) {
 		return listen.wrong("%q is no address: write it like :8080 or localhost:8080", listen.text)
 	}
 	bind := host
@@ -361,7 +363,7 @@ func (c *sidecarConfig) upstream(e sidecarEndpoint) (upstream, error) {
 	if err != nil && ok && !strings.ContainsAny(address, ":/?#") {
 		host, port, err = address, map[string]string{"http": "80", "https": "443"}[scheme], nil
 	}
-	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil || host == "" || strings.ContainsAny(host, "/?#@") || scheme != "http" && scheme != "https" {
+	if err != nil || !usablePort(port) || !usableHost(host) || scheme != "http" && scheme != "https" {
 		return upstream{}, given.wrong("is no address of an application: write host and port, such as localhost:3000. Deliveries keep their path")
 	}
 	u := upstream{given, net.JoinHostPort(host, port), net.JoinHostPort(host, port), scheme == "https"}
@@ -369,6 +371,23 @@ func (c *sidecarConfig) upstream(e sidecarEndpoint) (upstream, error) {
 		u.text = "https://" + u.text
 	}
 	return u, nil
+}
+
+// usablePort reports whether text is a port to listen on or to connect to.
+func usablePort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?$`)
+
+// usableHost reports whether text is a name or an address, and nothing that
+// Caddyfiles, compose files or shells read otherwise.
+func usableHost(text string) bool {
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.Zone() == "" || hostName.MatchString(address.Zone())
+	}
+	return hostName.MatchString(text)
 }
 
 // checkPorts refuses what would share a port: the system lets one process have

@@ -365,10 +365,10 @@ func (c *sidecarConfig) references(name string) []reference {
 		given := c.said[each]
 		switch unnumbered(each) {
 		case name:
-			found = append(found, reference{"{env." + given.variable + "}", given})
+			found = append(found, reference{quoted("{env." + given.variable + "}"), given})
 		case name + "_FILE":
 			for file := range strings.SplitSeq(given.text, ",") {
-				found = append(found, reference{"{file." + file + "}", given})
+				found = append(found, reference{quoted("{file." + file + "}"), given})
 			}
 		}
 	}

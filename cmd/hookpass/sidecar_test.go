@@ -41,7 +41,7 @@ func readCase(t *testing.T, text string) (environ []string, flags sidecarFlags) 
 func secretFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"one", "two"} {
+	for _, name := range []string{"one", "two", "#3 words"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(mark+name+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -146,6 +146,10 @@ func TestSidecarRefuses(t *testing.T) {
 		{complete + "HOOKPASS_UPSTREAM=3000", "HOOKPASS_UPSTREAM: is no address of an application"},
 		{complete + "HOOKPASS_UPSTREAM=http://app:3000/hooks", "HOOKPASS_UPSTREAM: is no address of an application"},
 		{complete + "HOOKPASS_UPSTREAM=ftp://app:3000", "HOOKPASS_UPSTREAM: is no address of an application"},
+		{complete + "HOOKPASS_UPSTREAM=my app:3000", "HOOKPASS_UPSTREAM: is no address of an application"},
+		{complete + "HOOKPASS_UPSTREAM=a,b:3000", "HOOKPASS_UPSTREAM: is no address of an application"},
+		{complete + "HOOKPASS_UPSTREAM=*:3000", "HOOKPASS_UPSTREAM: is no address of an application"},
+		{complete + "HOOKPASS_UPSTREAM=app:0", "HOOKPASS_UPSTREAM: is no address of an application"},
 		{complete + "HOOKPASS_UPSTREAM=localhost:8080", "HOOKPASS_UPSTREAM: port 8080 here is hookpass's own, by HOOKPASS_LISTEN"},
 		{complete + "HOOKPASS_UPSTREAM={$HOME}:80", "HOOKPASS_UPSTREAM: it must have no '{' in it"},
 		{complete + "--upstream=", "--upstream: is empty"},
@@ -153,6 +157,11 @@ func TestSidecarRefuses(t *testing.T) {
 		{complete + "HOOKPASS_PATH=hooks", `HOOKPASS_PATH: "hooks" is no path: write it like /hooks/stripe`},
 		{complete + "HOOKPASS_PATH=/hooks*", `HOOKPASS_PATH: "/hooks*" is no path`},
 		{complete + "HOOKPASS_LISTEN=8080", `HOOKPASS_LISTEN: "8080" is no address: write it like :8080 or localhost:8080`},
+		{complete + "HOOKPASS_LISTEN=:8080 example.com", `HOOKPASS_LISTEN: ":8080 example.com" is no address`},
+		{complete + "HOOKPASS_LISTEN=:8080/hooks", `HOOKPASS_LISTEN: ":8080/hooks" is no address`},
+		{complete + "HOOKPASS_LISTEN=:http", `HOOKPASS_LISTEN: ":http" is no address`},
+		{complete + "HOOKPASS_LISTEN=:", `HOOKPASS_LISTEN: ":" is no address`},
+		{complete + "HOOKPASS_LISTEN=:65536", `HOOKPASS_LISTEN: ":65536" is no address`},
 		{complete + "HOOKPASS_HEALTH_LISTEN=:8080", "HOOKPASS_HEALTH_LISTEN: port 8080 is that of HOOKPASS_LISTEN: choose another"},
 		{complete + "HOOKPASS_HEALTH_LISTEN=:x", `HOOKPASS_HEALTH_LISTEN: ":x" is no address`},
 		{complete + "HOOKPASS_ADMIN=localhost:8081", "HOOKPASS_ADMIN: port 8081 is that of HOOKPASS_HEALTH_LISTEN: choose another"},
