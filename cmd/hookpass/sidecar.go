@@ -70,6 +70,8 @@ func (s *sidecar) flags() *flag.FlagSet {
 }
 
 func (s *sidecar) run(environ []string) error {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP) // from now on, it ends no process
 	config, err := readSidecar(environ, s.said)
 	if err != nil {
 		return err
@@ -93,10 +95,9 @@ func (s *sidecar) run(environ []string) error {
 	if err := caddy.Load(adapted, true); err != nil {
 		return file.explain(err)
 	}
-	// Caddy's own handler, which is there by now, says that it does nothing. With
-	// none for a moment, the signal would end the process.
+	// Caddy's own handler, which is there by now, says that it does nothing. Reset
+	// in place of Ignore would let the signal end the process for a moment.
 	signal.Ignore(syscall.SIGHUP)
-	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	for _, e := range config.endpoints {
 		caddy.Log().Info("deliveries are taken", zap.String("provider", e.provider.ID), zap.String("path", e.path), zap.String("listen", config.listen().text))

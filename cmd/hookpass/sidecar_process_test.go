@@ -84,6 +84,13 @@ func sidecarEnvironment(dir, app string, further ...string) []string {
 // launch starts hookpass and returns when it takes deliveries.
 func launch(t *testing.T, dir string, environ []string, args ...string) *process {
 	t.Helper()
+	p := start(t, dir, environ, args...)
+	p.await("it is ready", func() bool { return p.health() == nil })
+	return p
+}
+
+func start(t *testing.T, dir string, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{T: t, dir: dir, ended: make(chan struct{})}
 	p.command = exec.Command(os.Args[0], args...)
 	p.command.Env = append([]string{"HOME=" + dir, asHookpass + "=1"}, environ...)
@@ -102,7 +109,6 @@ func launch(t *testing.T, dir string, environ []string, args ...string) *process
 			t.Logf("it wrote\n%s", p.output.String())
 		}
 	})
-	p.await("it is ready", func() bool { return p.health() == nil })
 	return p
 }
 
@@ -355,6 +361,33 @@ func TestSidecarReloadsOnSIGHUP(t *testing.T) {
 	p.signal(syscall.SIGHUP)
 	p.await("it has reloaded", func() bool { return strings.Contains(p.output.String(), `"msg":"reloaded"`) })
 	p.wants("/", "1", mark, 200, duplicate)
+	p.stop()
+}
+
+// Whoever rolls a secret need not know whether hookpass has started yet. It has
+// not while it reads a pipe that nobody has written to.
+func TestSidecarSurvivesSIGHUPWhileStarting(t *testing.T) {
+	dir := socketDir(t)
+	file := filepath.Join(dir, "secret")
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, dir, sidecarEnvironment(dir, newApplication(t), "HOOKPASS_SECRET=", "HOOKPASS_SECRET_FILE="+file), "sidecar")
+	var pipe *os.File
+	p.await("it reads the secret", func() (reads bool) {
+		var err error
+		pipe, err = os.OpenFile(file, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		return err == nil
+	})
+	p.signal(syscall.SIGHUP)
+	if err := os.WriteFile(file+".new", []byte(mark), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(file+".new", file), pipe.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p.await("it is ready", func() bool { return p.health() == nil })
+	p.wants("/", "1", mark, 200, "handled / 1")
 	p.stop()
 }
 
