@@ -240,7 +240,7 @@ func parseApp(text string) (string, error) {
 		address = "localhost:" + address
 	}
 	host, port, err := net.SplitHostPort(address)
-	if _, wrong := strconv.ParseUint(port, 10, 16); err != nil || wrong != nil || host == "" || strings.ContainsAny(host, "/?#@{}\"` ") {
+	if err != nil || !usablePort(port) || !usableHost(host) {
 		return "", fmt.Errorf("%q is no address: write host and port, such as %s", text, defaultApp)
 	}
 	return address, nil
@@ -257,9 +257,15 @@ func parseVariable(text string) (string, error) {
 	return text, nil
 }
 
+// What is written is read as a Caddyfile, as YAML, or by a shell.
+var (
+	plainPath = regexp.MustCompile(`^[A-Za-z0-9_./@%+=:-]+$`)
+	plainURL  = regexp.MustCompile(`^https?://[A-Za-z0-9_.:\[\]-]+(/[A-Za-z0-9_.~/%-]*)?$`)
+)
+
 func parseSecretFile(text string) (string, error) {
 	path, err := filepath.Abs(text)
-	if err == nil && strings.ContainsAny(path, "{}\"`'$# \t\n\\") {
+	if err == nil && !plainPath.MatchString(path) {
 		err = fmt.Errorf("%q has characters that configurations read otherwise: choose another", path)
 	}
 	return path, err
@@ -286,7 +292,7 @@ func parseDomain(text string) (string, error) {
 
 func parsePublicURL(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsAny(text, "?#{}\"` ") {
+	if err != nil || u.Hostname() == "" || !plainURL.MatchString(text) {
 		return "", fmt.Errorf("%q is no address: write scheme and host, such as https://hooks.example.com", text)
 	}
 	return strings.TrimSuffix(text, "/"), nil
