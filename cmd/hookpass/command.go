@@ -23,6 +23,7 @@ type command struct {
 	flags                    *flag.FlagSet
 	run                      func(args []string) error // gets what is no flag
 	takesProvider            bool                      // as its first argument
+	tellsExit                bool                      // long has the exit codes, which are not those of the others
 }
 
 // The exit codes of our commands.
@@ -58,7 +59,9 @@ func (c command) register() {
 		CobraFunc: func(cobraCommand *cobra.Command) {
 			cobraCommand.Flags().AddGoFlagSet(c.flags)
 			cobraCommand.SetFlagErrorFunc(withNearestFlag)
-			cobraCommand.SetHelpTemplate(cobraCommand.HelpTemplate() + helpFooter)
+			if !c.tellsExit {
+				cobraCommand.SetHelpTemplate(cobraCommand.HelpTemplate() + helpFooter)
+			}
 			if c.takesProvider {
 				cobraCommand.ValidArgsFunction = completeProvider
 			}

@@ -60,6 +60,11 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"a wrong argument": {[]string{"send", "gitub"}, 1, "", `hookpass send: unknown provider "gitub": did you mean "github"?`},
 		"a wrong command":  {[]string{"verfy"}, 1, "", "Did you mean this?\n\tverify\n"},
 		"a wrong flag":     {[]string{"verify", "--providr", "github"}, 1, "", "unknown flag: --providr: did you mean --provider? See hookpass verify --help"},
+		"a sidecar's flag": {[]string{"sidecar", "--provder", "github"}, 1, "", "unknown flag: --provder: did you mean --provider? See hookpass sidecar --help"},
+		"a sidecar's word": {[]string{"sidecar", "github"}, 1, "", "hookpass sidecar: it takes flags alone"},
+		"half a sidecar":   {[]string{"sidecar", "--provider", "github"}, 1, "", "hookpass sidecar: HOOKPASS_UPSTREAM is not set"},
+		"nobody is well":   {[]string{"health", "--address", "unix/" + request}, 1, "", "hookpass health: hookpass takes no deliveries, or cannot be asked"},
+		"health's flag":    {[]string{"health", "--adress", ":1"}, 1, "", "unknown flag: --adress: did you mean --address? See hookpass health --help"},
 		"a flag's value":   {[]string{"verify", "--at", "noon"}, 1, "", "write a time such as 2026-01-01T00:00:00Z"},
 		"a wrong word":     {[]string{"dedup", "froget"}, 1, "", `hookpass dedup: unknown word "froget": did you mean forget?`},
 	} {

@@ -15,18 +15,17 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/hookpass/hookpass/caddymodule"
 )
 
 func init() {
 	h := &health{output: os.Stdout}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "health",
-		Usage: "[--address <host:port>] [--json]",
-		Short: "Tells whether the running hookpass takes deliveries",
-		Long: `
+	command{
+		name:  "health",
+		usage: "[--address <host:port>] [--json]",
+		short: "Tells whether the running hookpass takes deliveries",
+		long: `
 Asks /readyz of the health port and prints one line, for the health check of a
 container:
 
@@ -35,14 +34,10 @@ container:
 The address is that of --address, or of HOOKPASS_HEALTH_LISTEN, or :8081. The exit
 code is 0 if deliveries are taken, else 1.
 `,
-		Flags: h.flags(),
-		Func: func(caddycmd.Flags) (int, error) {
-			if err := h.run(context.Background()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
-			}
-			return caddy.ExitCodeSuccess, nil
-		},
-	})
+		flags:     h.flags(),
+		run:       func([]string) error { return h.run(context.Background()) },
+		tellsExit: true,
+	}.register()
 }
 
 const (

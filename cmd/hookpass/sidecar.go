@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,17 +13,16 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"go.uber.org/zap"
 )
 
 func init() {
 	s := &sidecar{output: os.Stdout}
-	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "sidecar",
-		Usage: "[--provider <id>] [--secret-env <variable> | --secret-file <file>] [--upstream <host:port>] ... [--print-config]",
-		Short: "Runs hookpass beside one application, without a Caddyfile",
-		Long: `
+	command{
+		name:  "sidecar",
+		usage: "[--provider <id>] [--secret-env <variable> | --secret-file <file>] [--upstream <host:port>] ... [--print-config]",
+		short: "Runs hookpass beside one application, without a Caddyfile",
+		long: `
 Lets genuine deliveries pass to one application. The environment says all that a
 sidecar has to know:
 
@@ -40,14 +40,14 @@ also happens by itself when they change.
 --print-config prints the Caddyfile that this stands for, which hookpass run takes as
 it is. The page docs/sidecar.md tells about every setting.
 `,
-		Flags: s.flags(),
-		Func: func(caddycmd.Flags) (int, error) {
-			if err := s.run(os.Environ()); err != nil {
-				return caddy.ExitCodeFailedStartup, err
+		flags: s.flags(),
+		run: func(args []string) error {
+			if len(args) > 0 {
+				return errors.New("it takes flags alone, and something else is there") // which may be a secret
 			}
-			return caddy.ExitCodeSuccess, nil
+			return s.run(os.Environ())
 		},
-	})
+	}.register()
 }
 
 // watchEvery is how often the files of secrets are looked at.
