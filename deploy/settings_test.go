@@ -111,3 +111,14 @@ func ofSystemd(t *testing.T) (environment []string) {
 	}
 	return environment
 }
+
+// Caddy's admin API, which could tell the secret, is not on the loopback address
+// that an application shares, nor is the health port on every address of a machine.
+func TestStrangersAreNotServed(t *testing.T) {
+	if environment := ofKubernetes(t); !slices.Contains(environment, "HOOKPASS_ADMIN=off") {
+		t.Errorf("in the pod: %q", environment)
+	}
+	if environment := ofSystemd(t); !slices.Contains(environment, "HOOKPASS_HEALTH_LISTEN=localhost:8081") {
+		t.Errorf("on the machine: %q", environment)
+	}
+}
