@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // setup is a machine on which somebody follows docs/handshakes.md.
@@ -119,6 +121,7 @@ func (s *setup) configure(text string) {
 
 // sh returns a command of the page, with what it writes besides.
 func (s *setup) sh(text string) (*exec.Cmd, *bytes.Buffer) {
+	programs.Need(s, "curl", "openssl")
 	ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
 	s.Cleanup(cancel)
 	command, output := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", s.replace.Replace(text)), new(bytes.Buffer)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // block is a fenced block of a Markdown file.
@@ -115,6 +116,7 @@ func wantLines(t *testing.T, b block, output string) {
 
 func run(t *testing.T, b block) string {
 	t.Helper()
+	programs.Need(t, "curl", "openssl")
 	out, err := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b.text).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s:%d: %v\n%s", b.page, b.line, err, out)

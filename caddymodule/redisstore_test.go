@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 const redisPassword = "hunter2-redis"
@@ -32,6 +34,7 @@ func startRedis(t *testing.T) *redisServer {
 
 func (s *redisServer) start() {
 	s.Helper()
+	programs.Need(s, "redis-server")
 	s.command = exec.CommandContext(s.Context(), "redis-server", "--port", "0", "--unixsocket", s.socket(), "--dir", s.dir,
 		"--appendonly", "yes", "--appendfsync", "always", "--requirepass", redisPassword)
 	output, err := s.command.StdoutPipe()

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hookpass/hookpass/internal/programs"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -49,6 +50,7 @@ f'`,
 			--data-raw a'b'"c"\ d`,
 	} {
 		t.Run(command, func(t *testing.T) {
+			programs.Need(t, "curl")
 			text := strings.ReplaceAll(command, "ADDRESS", server.URL)
 			run := exec.CommandContext(t.Context(), "bash", "-c", text)
 			run.Dir = dir

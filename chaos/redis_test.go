@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // redisServer is a Redis that keeps what it has confirmed.
@@ -37,6 +39,7 @@ func (s *redisServer) socket() string { return filepath.Join(s.dir, "redis.sock"
 // start returns when Redis answers.
 func (s *redisServer) start() {
 	s.Helper()
+	programs.Need(s, "redis-server")
 	s.command = exec.CommandContext(context.WithoutCancel(s.Context()), "redis-server", "--port", "0", "--unixsocket", s.socket(),
 		"--dir", s.dir, "--appendonly", "yes", "--appendfsync", "always")
 	output, err := s.command.StdoutPipe()

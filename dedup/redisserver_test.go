@@ -14,12 +14,13 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // redisServer is a redis-server of its own, on a free port of the loopback.
 type redisServer struct {
 	t       testing.TB
-	program string
 	dir     string
 	port    int
 	args    []string
@@ -33,7 +34,7 @@ type redisServer struct {
 func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
 	logging.Disable()
-	s := &redisServer{t: t, program: "redis-server", dir: t.TempDir(), port: freePort(t), args: args}
+	s := &redisServer{t: t, dir: t.TempDir(), port: freePort(t), args: args}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -63,11 +64,8 @@ func (s *redisServer) url() string { return "redis://" + s.address() }
 
 func (s *redisServer) start() {
 	s.t.Helper()
-	path, err := exec.LookPath(s.program)
-	if err != nil {
-		s.t.Fatalf("%v: these tests need a Redis, as Debian's package redis-server has it", err)
-	}
-	s.launch(path, append(s.args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--loglevel", "warning")...)
+	programs.Need(s.t, "redis-server")
+	s.launch("redis-server", append(s.args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--loglevel", "warning")...)
 	s.await(s.options())
 }
 

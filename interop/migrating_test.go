@@ -1,13 +1,13 @@
 package interop
 
 import (
-	"bytes"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // Before and after of docs/migrating.md take what is genuine and refuse what is
@@ -72,21 +72,12 @@ func named(t *testing.T, name string) sdk {
 	return sdk{}
 }
 
-// python is one that has what the program imports: Flask may be the system's, and
-// another Python before it in the PATH.
+// python is one that has what the program imports.
 func python(t *testing.T, program string) string {
 	t.Helper()
-	if !strings.Contains(program, "from flask import") {
-		return "python3"
+	if strings.Contains(program, "from flask import") {
+		return programs.NeedFlask(t)
 	}
-	var problems bytes.Buffer
-	for _, interpreter := range []string{"python3", "/usr/bin/python3"} {
-		command := exec.CommandContext(t.Context(), interpreter, "-c", "import flask")
-		command.Stderr = &problems
-		if command.Run() == nil {
-			return interpreter
-		}
-	}
-	t.Fatalf("no Python has Flask (on Debian, python3-flask): %s", &problems)
-	return ""
+	programs.Need(t, "python3")
+	return "python3"
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	official "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // appSecret is what the application verifies with, at the endpoints under /signed.
@@ -116,6 +118,7 @@ func askPython(t *testing.T, all []handedOver) (refusals []string) {
 	if _, err := os.Stat(script); err != nil { // go test has to know that it is read
 		t.Fatal(err)
 	}
+	programs.Need(t, "python3")
 	command := exec.CommandContext(t.Context(), "python3", "-B", script)
 	command.Env = append(os.Environ(), "PYTHONPATH="+pythonLibrary(t))
 	command.Stdin, command.Stderr = bytes.NewReader(input), os.Stderr

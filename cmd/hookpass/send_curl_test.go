@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/internal/programs"
 )
 
 // Everything that a shell, curl or printf could take for its own.
@@ -71,6 +73,7 @@ func runPrinted(t *testing.T, e endpoint, input string, args ...string) received
 	if len(e.deliveries) > 0 {
 		t.Fatal("it was not only printed, but sent")
 	}
+	programs.Need(t, "curl")
 	if text, err := exec.CommandContext(t.Context(), "bash", "-c", command).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, command, text)
 	}

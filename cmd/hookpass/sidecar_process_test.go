@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/internal/programs"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -393,6 +394,7 @@ func TestSidecarSurvivesSIGHUPWhileStarting(t *testing.T) {
 
 // Health tells the truth about Redis, too.
 func TestSidecarWithoutRedis(t *testing.T) {
+	programs.Need(t, "redis-server")
 	dir := socketDir(t)
 	socket := filepath.Join(dir, "redis.sock")
 	redis := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "")
