@@ -28,7 +28,7 @@ func NeedFlask(t testing.TB) (python string) {
 	need(t, []string{"python3-flask"}, func(string) bool {
 		// Debian's packages are for Debian's own, which need not be the first.
 		for _, python = range []string{"python3", "/usr/bin/python3"} {
-			if exec.CommandContext(t.Context(), python, "-c", "import flask").Run() == nil { //nolint:gosec // one of two
+			if exec.CommandContext(t.Context(), python, "-c", "import flask").Run() == nil {
 				return false
 			}
 		}
@@ -47,8 +47,8 @@ func need(t testing.TB, packages []string, missing func(name string) bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil { //nolint:gosec // G115: a descriptor is small
+	defer func() { _ = lock.Close() }() // which unlocks it
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
 	wanted := slices.DeleteFunc(slices.Clone(packages), func(name string) bool { return !missing(name) })
