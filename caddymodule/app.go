@@ -16,6 +16,7 @@ import (
 	"github.com/hookpass/hookpass/catalog"
 	"github.com/hookpass/hookpass/dedup"
 	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/diagnosis"
 )
 
 const (
@@ -56,6 +57,7 @@ type App struct {
 	memory    *dedup.Memory // the store, or what stands before it
 	redisKey  string        // of the store in the pool; empty: it is none
 	log       *delivery.Log
+	hints     *hints
 	registry  *prometheus.Registry
 	health    *healthServer
 
@@ -76,6 +78,9 @@ type endpoint struct {
 	config   string // as JSON
 	settings *settings
 	meters   *meters
+
+	// As diagnoses see it: behind a function, as it knows secrets, and fmt prints none.
+	described func() diagnosis.Endpoint
 }
 
 // DeliveryLog is the log with one line for each delivery.
@@ -117,6 +122,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	if err := a.openLog(ctx); err != nil {
 		return fmt.Errorf("opening the delivery log: %w", err)
 	}
+	a.hints = newHints(a)
 	if err := a.openStore(); err != nil {
 		return fmt.Errorf("opening the dedup store: %w", err)
 	}
@@ -192,6 +198,9 @@ func (a *App) leave() error {
 	// the running configuration has its own share.
 	var errs [3]error
 	errs[0], errs[2] = a.closeStore(), a.closeHealth()
+	if a.hints != nil {
+		a.hints.close()
+	}
 	if a.log != nil {
 		_, errs[1] = logs.Delete(a.logKey)
 	}
@@ -209,7 +218,7 @@ func (a *App) closeMeters() error {
 
 // register makes sure that a name means one endpoint. The same settings may come
 // twice: a site with two addresses has each of its handlers twice.
-func (a *App) register(s *settings, config string) (*meters, error) {
+func (a *App) register(s *settings, config string, described func() diagnosis.Endpoint) (*meters, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known, taken := a.endpoints[s.name]
@@ -226,7 +235,7 @@ func (a *App) register(s *settings, config string) (*meters, error) {
 	if a.endpoints == nil {
 		a.endpoints = map[string]endpoint{}
 	}
-	a.endpoints[s.name] = endpoint{config, s, known.meters}
+	a.endpoints[s.name] = endpoint{config, s, known.meters, described}
 	return known.meters, nil
 }
 

@@ -237,15 +237,17 @@ func (x *exchange) answer(verdict delivery.Verdict, text string) error {
 
 // close ends every exchange, also one that panicked.
 func (x *exchange) close() {
-	x.body.release()
-	x.request.Body = nil
 	r := &x.record
 	r.BodyBytes = int64(x.body.size)
 	r.DeliveryID, r.Event, r.Secret = x.delivery.ID, x.delivery.Event, x.delivery.Secret
 	if !x.delivery.Timestamp.IsZero() {
 		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true
 	}
-	x.h.app.log.Write(*r)
+	if !x.h.app.hints.offer(x) {
+		x.body.release()
+		x.h.app.log.Write(*r)
+	}
+	x.body.bytes, x.request.Body = nil, nil
 	x.count()
 	if x.entered {
 		if err := x.h.app.leave(); err != nil {

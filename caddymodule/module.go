@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/hookpass/hookpass/diagnosis"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -176,7 +177,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if h.lease, err = h.app.Dedup.lease(h.settings.forward); err != nil {
 		return fmt.Errorf("endpoint %s: %w%s", h.settings.name, err, h.source())
 	}
-	secrets, err := h.resolveSecrets(caddy.NewReplacer())
+	secrets, texts, err := h.resolveSecrets(caddy.NewReplacer())
 	if err != nil {
 		return fmt.Errorf("endpoint %s: %w", h.settings.name, err)
 	}
@@ -204,7 +205,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.meters, err = h.app.register(&h.settings, string(config)); err != nil {
+	if h.meters, err = h.app.register(&h.settings, string(config), func() diagnosis.Endpoint { return h.describe(texts, with) }); err != nil {
 		return fmt.Errorf("%w%s", err, h.source())
 	}
 	h.uses = h.meters.secretMeters(h.settings.name, secrets)
@@ -237,23 +238,24 @@ func (h *VerifyWebhook) warnOfDroppedHeaders() {
 	}
 }
 
-// resolveSecrets reads the secrets' placeholders. No error quotes a secret.
-func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) ([]webhook.Secret, error) {
+// resolveSecrets reads the secrets' placeholders, and returns the secrets also as
+// they are written, for diagnoses. No error quotes a secret.
+func (h *VerifyWebhook) resolveSecrets(repl *caddy.Replacer) (secrets []webhook.Secret, texts []diagnosis.Secret, err error) {
 	labels := map[string]bool{}
-	var secrets []webhook.Secret
 	for i, s := range h.Secrets {
 		label := cmp.Or(s.Label, fmt.Sprint(i+1))
-		secret, err := s.resolve(repl, label, h.settings.scheme.Key)
+		secret, text, err := s.resolve(repl, label, h.settings.scheme.Key)
 		if err == nil && labels[label] {
 			err = fmt.Errorf("label %q is used twice: give each secret its own", label)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("secret %d: %w%s", i+1, err, s.at())
+			return nil, nil, fmt.Errorf("secret %d: %w%s", i+1, err, s.at())
 		}
 		labels[label] = true
 		secrets = append(secrets, secret)
+		texts = append(texts, diagnosis.Secret{Label: label, Text: func() string { return text }})
 	}
-	return secrets, nil
+	return secrets, texts, nil
 }
 
 // resolveWith reads the parameters' placeholders, as some are secrets, too.
@@ -268,16 +270,15 @@ func (h *VerifyWebhook) resolveWith(repl *caddy.Replacer) (map[string]string, er
 	return with, nil
 }
 
-func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm) (webhook.Secret, error) {
-	text, err := resolveText(repl, s.Value)
-	if err != nil {
-		return webhook.Secret{}, err
+func (s Secret) resolve(repl *caddy.Replacer, label string, form webhook.KeyForm) (secret webhook.Secret, text string, err error) {
+	if text, err = resolveText(repl, s.Value); err != nil {
+		return secret, "", err
 	}
-	secret, err := webhook.ParseSecret(label, text, form)
+	secret, err = webhook.ParseSecret(label, text, form)
 	if errors.Is(err, webhook.ErrSecretEmpty) {
 		err = fmt.Errorf("%w: write one, such as {env.NAME}", err)
 	}
-	return secret, err
+	return secret, text, err
 }
 
 // resolveText replaces placeholders. The error quotes nothing that may be secret.

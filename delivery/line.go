@@ -13,6 +13,9 @@ const (
 	// providers document are well below it; it is there for what they do not send.
 	maxText = 256
 
+	// maxHint bounds the one text that is ours, with some of theirs in it.
+	maxHint = 1024
+
 	timeLayout = "2006-01-02T15:04:05.000Z"
 )
 
@@ -71,23 +74,26 @@ func (l *line) encode(r *Record) {
 	}
 	addText(e, "remote", r.Remote)
 	addText(e, "request_id", r.RequestID)
+	addBounded(e, "hint", r.Hint, maxHint)
 	e.Send()
 }
 
-func addText(e *zerolog.Event, key, s string) {
+func addText(e *zerolog.Event, key, s string) { addBounded(e, key, s, maxText) }
+
+func addBounded(e *zerolog.Event, key, s string, most int) {
 	if s != "" {
-		e.Str(key, strings.Map(printable, bounded(s)))
+		e.Str(key, strings.Map(printable, bounded(s, most)))
 	}
 }
 
 // bounded cuts a long text between two runes and marks the cut, so that nobody
 // takes what is left for the whole.
-func bounded(s string) string {
-	if len(s) <= maxText {
+func bounded(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := maxText
-	for cut > maxText-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+	cut := most
+	for cut > most-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
 	return s[:cut] + "…"

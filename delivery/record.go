@@ -132,4 +132,7 @@ type Record struct {
 	// RequestID is the server's id of the request, which joins the record to the
 	// access log.
 	RequestID string
+	// Hint is what went wrong with a rejected delivery, and what to do about it.
+	// Only its first 1024 bytes are logged.
+	Hint string
 }
