@@ -14,7 +14,7 @@ import (
 )
 
 // maxCapture is larger than all bodies that providers send, many times.
-const maxCapture = 256 << 20
+const maxCapture = 64 << 20
 
 // requestFlags say which request is looked at, and who is said to have sent it.
 type requestFlags struct {
@@ -38,22 +38,17 @@ func (q *requestFlags) read(args []string, input io.Reader) ([]capture.Request, 
 	if len(args) > 0 || q.request == "" {
 		return nil, errors.New("write the file with the request, as in --request request.http --provider stripe; - is standard input")
 	}
-	if q.request != "-" {
-		file, err := os.Open(q.request)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		input = file
+	var text []byte
+	var err error
+	if q.request == "-" {
+		text, err = readAll(input)
+	} else {
+		text, err = readFile(q.request)
 	}
-	text, err := io.ReadAll(io.LimitReader(input, maxCapture+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(text) > maxCapture:
-		return nil, fmt.Errorf("it is larger than %d bytes", maxCapture)
 	}
-	requests, err := capture.Parse(text, os.ReadFile)
+	requests, err := capture.Parse(text, readFile)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +62,29 @@ func (q *requestFlags) read(args []string, input io.Reader) ([]capture.Request, 
 		}
 	}
 	return requests, nil
+}
+
+// readFile reads a capture, or what a curl command names as its body. That may come
+// from somebody else, and be a device that has no end.
+func readFile(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }() // it was only read
+	text, err := readAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
+
+func readAll(input io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(input, maxCapture+1))
+	if err == nil && len(text) > maxCapture {
+		return nil, fmt.Errorf("it is larger than %d bytes", maxCapture)
+	}
+	return text, err
 }
 
 // lookup returns the provider, whose parameters have to be given.

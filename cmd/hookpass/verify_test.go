@@ -178,3 +178,11 @@ func TestWhatCannotBeVerifiedIsSaid(t *testing.T) {
 		t.Errorf("keys that cannot be had: %v, %s", err, output)
 	}
 }
+
+// A command that somebody sent may name what has no end.
+func TestVerifyReadsNoEndlessBody(t *testing.T) {
+	_, err := verifies("curl https://hooks.example.com/ --data-binary @/dev/zero", "--provider", "github", "--secret-env", "SECRET")
+	if err == nil || err.Error() != "/dev/zero: it is larger than 67108864 bytes" {
+		t.Errorf("it ends with %v", err)
+	}
+}
