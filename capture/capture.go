@@ -62,7 +62,8 @@ func Parse(text []byte, files Files) ([]Request, error) {
 // or the capture has changed it: scheme and host, path and query.
 func (r *Request) Address(address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+	blank := strings.ContainsAny(address, " \t") // which ends the address on the wire
+	if err != nil || blank || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return malformed("%q is no address: write scheme and host, such as https://hooks.example.com/in", address)
 	}
 	r.URL = u.Scheme + "://" + u.Host + u.RequestURI()

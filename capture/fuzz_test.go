@@ -15,6 +15,8 @@ func FuzzParse(f *testing.F) {
 		"POST /in?a=b HTTP/1.1\r\nHost: a.example\r\nX-Sig: s\r\nContent-Length: 2\r\n\r\n{}",
 		"POST /in HTTP/1.1\nTransfer-Encoding: chunked\n\n2\r\n{}\r\n0\r\n\r\n",
 		`curl -sS 'http://a.example/in' -H "X-Sig: s" --data-raw $'{\u00e9\x41}' \` + "\n--json x",
+		`curl "a.example/?a "`,
+		"curl 'a.example/?a=\u00a0b'",
 		`{"log":{"entries":[{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"POST","url":"https://a.example/in","headers":[{"name":"X-Sig","value":"s"}],"postData":{"text":"{}"}}}]}}`,
 	} {
 		f.Add([]byte(seed))

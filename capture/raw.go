@@ -10,7 +10,7 @@ import (
 // parseRaw reads a message of RFC 9112, with CRLF or, as editors leave it, LF.
 func parseRaw(text []byte) (Request, error) {
 	first, rest, _ := cutLine(text)
-	words := strings.Fields(first)
+	words := strings.FieldsFunc(first, func(c rune) bool { return c == ' ' || c == '\t' })
 	if len(words) < 2 || len(words) > 3 || len(words) == 3 && !strings.HasPrefix(words[2], "HTTP/") {
 		return Request{}, malformed("%q is no line such as POST /in HTTP/1.1, nor does a curl command or a HAR begin so", cut(first))
 	}
