@@ -131,7 +131,7 @@ func TestExplainRefuses(t *testing.T) {
 		{"no provider", []string{"--secret-env", "RIGHT"}, "by its header fields it could be of"},
 		{"unknown provider", []string{"--provider", "githup", "--secret-env", "RIGHT"}, `did you mean "github"`},
 		{"no secret", []string{"--provider", "github"}, "--secret-env NAME"},
-		{"unset variable", []string{"--provider", "github", "--secret-env", "UNSET_VARIABLE"}, "--secret-env UNSET_VARIABLE: secret is empty"},
+		{"unset variable", []string{"--provider", "github", "--secret-env", "UNSET_VARIABLE"}, "--secret-env: secret is empty"},
 		{"missing file", []string{"--provider", "github", "--secret-file", "/nowhere"}, "/nowhere"},
 		{"secret of fetched keys", []string{"--provider", "google-pubsub", "--with", "audience=a", "--with", "service_account=b", "--secret-env", "RIGHT"}, "leave the secret out"},
 		{"missing parameter", []string{"--provider", "solidgate", "--secret-env", "RIGHT"}, "=VALUE is missing"},

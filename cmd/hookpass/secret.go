@@ -59,7 +59,12 @@ func (s *secretFlags) plain() (from, text string, err error) {
 	}
 	switch {
 	case s.env != "":
-		return "--secret-env " + s.env, os.Getenv(s.env), nil
+		text = os.Getenv(s.env)
+		if text == "" {
+			// The name is not quoted: somebody may have given the secret itself.
+			return "", "", fmt.Errorf("--secret-env: %w: write the name of a variable that is set, not the secret", webhook.ErrSecretEmpty)
+		}
+		return "--secret-env " + s.env, text, nil
 	case s.file != "":
 		content, err := os.ReadFile(s.file)
 		if err != nil {

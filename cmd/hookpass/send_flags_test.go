@@ -38,10 +38,11 @@ func TestMistakesAreNamedBeforeAnythingIsSent(t *testing.T) {
 		{"a field that follows from the rest", []string{"--header", "host: x", "github"}, "Host follows from --to and --data"},
 		{"a line break in a header field", []string{"--secret", "x", "--to", "http://x", "--id", "a\nb", "github"}, `header field X-Github-Delivery: "a\nb" holds a control character`},
 		{"a file that is not there", []string{"--secret", "x", "--to", "http://x", "--data", "@" + none, "github"}, "--data: open " + none},
+		{"the secret in place of its variable", []string{"--secret-env", mark, "--to", "http://x", "github"}, "--secret-env: secret is empty: write the name of a variable"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			output, err := run(tt.args...)
-			if err == nil || !strings.Contains(err.Error(), tt.says) {
+			if err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), mark) {
 				t.Errorf("got %v, want it to say %q", err, tt.says)
 			}
 			if output != "" {

@@ -330,7 +330,8 @@ func (c *sidecarConfig) checkText(name string) error {
 	if strings.HasSuffix(unnumbered(name), "_FILE") {
 		for file := range strings.SplitSeq(given.text, ",") {
 			if !filepath.IsAbs(file) {
-				return given.wrong("%q is no absolute path", file)
+				// Not quoted: somebody may have given the secret itself.
+				return given.wrong("is no absolute path: write the file's, such as /run/secrets/webhook, not the secret")
 			}
 			if _, err := os.ReadFile(file); err != nil {
 				return given.wrong("%w", err)

@@ -153,7 +153,7 @@ func TestWhatCannotBeVerifiedIsSaid(t *testing.T) {
 		"no provider at all": {"POST /in\n\n", nil, "write --provider ID; hookpass providers lists them", nil},
 		"a misspelt one":     {sallyRequest, []string{"--provider", "sallly"}, `did you mean "sally"?`, catalog.ErrUnknownProvider},
 		"no secret":          {sallyRequest, []string{"--provider", "sally"}, "--secret-env NAME and --secret-file PATH", nil},
-		"an empty secret":    {sallyRequest, []string{"--provider", "sally", "--secret-env", "UNSET_BY_THE_TEST"}, "--secret-env UNSET_BY_THE_TEST", webhook.ErrSecretEmpty},
+		"an empty secret":    {sallyRequest, []string{"--provider", "sally", "--secret-env", "UNSET_BY_THE_TEST"}, "--secret-env: ", webhook.ErrSecretEmpty},
 		"a needless secret":  {sallyRequest, []string{"--provider", "paypal", "--with", "webhook_id=x", "--secret-env", "SECRET"}, "leave the secret out", nil},
 		"no parameter":       {sallyRequest, []string{"--provider", "paypal"}, "--with webhook_id=VALUE is missing", nil},
 		"no request":         {"hello", []string{"--provider", "sally"}, "is no line such as", capture.ErrMalformed},
