@@ -54,7 +54,7 @@ func ofDocs(t *testing.T) (environment []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, match := range regexp.MustCompile(`--env (\S+)`).FindAllStringSubmatch(string(page), -1) {
+	for _, match := range regexp.MustCompile(`(?:--env|export) (\S+=\S+)`).FindAllStringSubmatch(string(page), -1) {
 		environment = append(environment, match[1])
 	}
 	return environment
