@@ -94,13 +94,13 @@ func (s *send) makeKey(scheme webhook.Scheme) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, text := range map[string][]byte{
-		path:          pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
-		path + ".pub": []byte(public),
-	} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			return nil, fmt.Errorf("--test-key: %w", err)
-		}
+	// A public key that is there belongs to another private one.
+	err = create(path+".pub", []byte(public))
+	if err == nil {
+		err = create(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--test-key: %w", err)
 	}
 	_, err = fmt.Fprintf(s.progress, `A new private key is in %s.
 Only an endpoint that has its public key takes what it signs. In the Caddyfile, in place
@@ -110,4 +110,14 @@ of the provider's own, and for a test alone:
 
 `, path, path)
 	return private, err
+}
+
+// create writes a file for nobody else to read, which must not be there.
+func create(path string, text []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	return errors.Join(err, file.Close())
 }

@@ -46,8 +46,8 @@ func TestANewTestKeyTellsHowItIsConfigured(t *testing.T) {
 
 func TestWhatIsWrongWithATestKey(t *testing.T) {
 	dir := t.TempDir()
-	text, certificate, rsa := filepath.Join(dir, "text"), filepath.Join(dir, "certificate"), filepath.Join(dir, "rsa")
-	for path, content := range map[string]string{text: "key", certificate: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
+	text, certificate, rsa, half := filepath.Join(dir, "text"), filepath.Join(dir, "certificate"), filepath.Join(dir, "rsa"), filepath.Join(dir, "half")
+	for path, content := range map[string]string{half + ".pub": "somebody's", text: "key", certificate: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -67,11 +67,15 @@ func TestWhatIsWrongWithATestKey(t *testing.T) {
 		"another thing":     {[]string{"--test-key", certificate, "discord"}, "is no private key in PKCS #8", nil},
 		"a directory":       {[]string{"--test-key", dir, "discord"}, "--test-key: read " + dir, nil},
 		"nowhere to put it": {[]string{"--test-key", filepath.Join(dir, "none", "key"), "discord"}, "--test-key: open ", os.ErrNotExist},
+		"somebody's":        {[]string{"--test-key", half, "discord"}, "--test-key: open " + half + ".pub: file exists", os.ErrExist},
 		"another kind":      {[]string{"--test-key", rsa, "discord"}, "the scheme needs an Ed25519 key", webhook.ErrSecretEncoding},
 	} {
 		output, err := run(append([]string{"--to", "http://localhost"}, tt.args...)...)
 		if err == nil || !strings.Contains(err.Error(), tt.says) || output != "" || tt.cause != nil && !errors.Is(err, tt.cause) {
 			t.Errorf("%s: %v, want %s\n%s", name, err, tt.says, output)
 		}
+	}
+	if public, err := os.ReadFile(half + ".pub"); err != nil || string(public) != "somebody's" {
+		t.Errorf("%v: what was there is now %s", err, public)
 	}
 }
