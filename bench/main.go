@@ -66,7 +66,7 @@ func run(ctx context.Context, output io.Writer) error {
 			continue
 		}
 		if t.name == stock {
-			if err := l.build("STOCK", "stock", ".", "-trimpath"); err != nil {
+			if err := l.build("STOCK", "stock", "."); err != nil {
 				return err
 			}
 		}

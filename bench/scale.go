@@ -35,11 +35,11 @@ func (l *lab) scale() ([]figure, error) {
 	return figures, nil
 }
 
-// variant starts hookpass with another configuration than the usual one, made from
+// variant starts a target with another configuration than the usual one, made from
 // it by edit.
-func (l *lab) variant(name string, edit func(dir, config string) (string, error)) (*running, error) {
+func (l *lab) variant(of, name string, edit func(dir, config string) (string, error)) (*running, error) {
 	fmt.Fprintf(os.Stderr, "\r%-60s", name)
-	t := targetNamed(product)
+	t := targetNamed(of)
 	t.name, t.edit = name, edit
 	if err := l.start(t); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -47,10 +47,31 @@ func (l *lab) variant(name string, edit func(dir, config string) (string, error)
 	return l.running[len(l.running)-1], nil
 }
 
-// scaleRate measures a delivery among few and among many. What the process does
-// without any is measured before, and taken off.
+// scaleRate measures a delivery among few and among many, beside plain proxying, as
+// to wake up costs any process more than a delivery.
 func (l *lab) scaleRate() (figures []figure, err error) {
-	t, err := l.variant("rates", nil)
+	rates := []int{10, 1_000, 50_000}
+	ours, err := l.atRates(product, rates)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := l.atRates(plain, rates)
+	if err != nil {
+		return nil, err
+	}
+	for i, perMinute := range rates {
+		figures = append(figures, figure{
+			fmt.Sprintf("%d deliveries a minute, one connection", perMinute),
+			fmt.Sprintf("%.1f µs (%.2f)", micros(ours[i]), float64(ours[i])/float64(theirs[i])),
+		})
+	}
+	return figures, nil
+}
+
+// atRates returns the processor time of a delivery at so many a minute. What the
+// process does without any is measured before, and taken off.
+func (l *lab) atRates(of string, rates []int) (each []time.Duration, err error) {
+	t, err := l.variant(of, "rates of "+of, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +83,7 @@ func (l *lab) scaleRate() (figures []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, perMinute := range []int{10, 1_000, 50_000} {
-		fmt.Fprintf(os.Stderr, "\r%-60s", fmt.Sprintf("%d deliveries a minute", perMinute))
+	for _, perMinute := range rates {
 		d := max(5**duration, time.Duration(*few)*time.Minute/time.Duration(perMinute))
 		ctx, cancel := context.WithTimeout(l.ctx, d)
 		sent := 0
@@ -77,9 +97,9 @@ func (l *lab) scaleRate() (figures []figure, err error) {
 			return nil, err
 		}
 		used -= time.Duration(float64(idle) * float64(d) / float64(5**duration))
-		figures = append(figures, figure{fmt.Sprintf("%d deliveries a minute, one connection", perMinute), each(used, sent)})
+		each = append(each, max(used, 1)/time.Duration(max(sent, 1)))
 	}
-	return figures, nil
+	return each, nil
 }
 
 // scaleEndpoints measures the last of many endpoints.
@@ -149,7 +169,7 @@ func remember(ctx context.Context, dir string, n int) error {
 
 // accepted measures accepted deliveries, and the memory held after them.
 func (l *lab) accepted(name string, edit func(dir, config string) (string, error)) ([]figure, error) {
-	t, err := l.variant(name, edit)
+	t, err := l.variant(product, name, edit)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +189,7 @@ func (l *lab) accepted(name string, edit func(dir, config string) (string, error
 // some of it, and stops.
 func (l *lab) slowSenders() ([]figure, error) {
 	name := fmt.Sprintf("%d senders that stop within 1 MiB", *slow)
-	t, err := l.variant(name, nil)
+	t, err := l.variant(product, name, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -251,10 +271,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func each(total time.Duration, n int) string {
-	return fmt.Sprintf("%.1f µs", micros(total)/float64(max(n, 1)))
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -95,10 +95,11 @@ type running struct {
 	command *exec.Cmd
 }
 
-// build builds a program of this repository.
+// build builds a program of this repository as releases, and Caddy's, are built.
 func (l *lab) build(name, module, pkg string, flags ...string) error {
 	program := filepath.Join(l.dir, name+".bin")
-	command := exec.CommandContext(l.ctx, "go", slices.Concat([]string{"build", "-o", program}, flags, []string{pkg})...) //nolint:gosec // into a folder of our own
+	release := []string{"build", "-tags", "nobadger,nomysql,nopgx", "-ldflags", "-s -w", "-o", program}
+	command := exec.CommandContext(l.ctx, "go", slices.Concat(release, flags, []string{pkg})...) //nolint:gosec // into a folder of our own
 	command.Dir = filepath.Join(benchDir(), module)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
