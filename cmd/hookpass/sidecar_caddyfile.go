@@ -166,6 +166,9 @@ func writeLog(f *caddyfile, readable bool) {
 	}
 	f.line(said{}, "log", "{")
 	f.line(said{}, "output", "stdout")
+	// It encodes every request, for lines that are not written. What fails is in
+	// http.log.error all the same.
+	f.line(said{}, "exclude", "http.handlers.reverse_proxy")
 	// A token in place of a signature is in the header or in the URL, and Caddy
 	// logs both with an error.
 	f.line(said{}, "format", "filter", "{")
