@@ -359,6 +359,7 @@ func TestSidecarReloadsOnSIGHUP(t *testing.T) {
 	dir := socketDir(t)
 	p := launch(t, dir, sidecarEnvironment(dir, newApplication(t)), "sidecar")
 	p.wants("/", "1", mark, 200, "handled / 1")
+	p.await("it has started", func() bool { return strings.Contains(p.output.String(), `"msg":"deliveries are taken"`) })
 	p.signal(syscall.SIGHUP)
 	p.await("it has reloaded", func() bool { return strings.Contains(p.output.String(), `"msg":"reloaded"`) })
 	p.wants("/", "1", mark, 200, duplicate)
@@ -387,7 +388,7 @@ func TestSidecarSurvivesSIGHUPWhileStarting(t *testing.T) {
 	if err := errors.Join(os.Rename(file+".new", file), pipe.Close()); err != nil {
 		t.Fatal(err)
 	}
-	p.await("it is ready", func() bool { return p.health() == nil })
+	p.await("it has reloaded", func() bool { return strings.Contains(p.output.String(), `"msg":"reloaded"`) })
 	p.wants("/", "1", mark, 200, "handled / 1")
 	p.stop()
 }
