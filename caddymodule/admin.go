@@ -37,6 +37,9 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: DedupPath, Handler: withApp(http.MethodGet, showDedup)},
 		{Pattern: DedupPath + "/", Handler: withApp(http.MethodDelete, forget)},
+		{Pattern: DeliveriesPath, Handler: withApp(http.MethodGet, showDeliveries)},
+		{Pattern: DeliveriesPath + "/", Handler: withApp(http.MethodGet, showDelivery)},
+		{Pattern: EndpointsPath, Handler: withApp(http.MethodGet, showEndpoints)},
 	}
 }
 
@@ -114,13 +117,16 @@ func showDedup(a *App, _ *http.Request) (any, error) {
 	}
 	for _, name := range a.endpointNames() {
 		s := a.endpoint(name)
-		known := EndpointDedup{name, s.provider, s.dedup.key.kind, s.dedup.window.Seconds()}
-		if s.dedup.off {
-			known.Key, known.Window = "off", 0
-		}
-		state.Endpoints = append(state.Endpoints, known)
+		state.Endpoints = append(state.Endpoints, s.dedup.shown(name, s.provider))
 	}
 	return state, nil
+}
+
+func (s dedupSettings) shown(name, provider string) EndpointDedup {
+	if s.off {
+		return EndpointDedup{name, provider, "off", 0}
+	}
+	return EndpointDedup{name, provider, s.key.kind, s.window.Seconds()}
 }
 
 // storeName tells where deliveries are remembered.

@@ -49,6 +49,9 @@ type App struct {
 	// Default: 268435456, which is 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
+	// The newest deliveries, which the admin API tells of. Default: the 500 newest.
+	Recent *Recent `json:"recent,omitempty"`
+
 	// Where those who run the process ask how it fares. Default: nowhere.
 	Health *Health `json:"health,omitempty"`
 
@@ -144,6 +147,9 @@ func (a *App) check() error {
 	}
 	if a.DeliveryLog != nil && a.DeliveryLog.Format != "" && !slices.Contains(formats, a.DeliveryLog.Format) {
 		return fmt.Errorf("delivery_log: format %q is none of %s", a.DeliveryLog.Format, strings.Join(formats, ", "))
+	}
+	if n := a.Recent.capacity(); n < 0 {
+		return fmt.Errorf("recent: capacity %d must be positive", n)
 	}
 	if a.MaxBuffered < 0 {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)

@@ -118,6 +118,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{webhooks, "delivery_log {\n\toutput stdout\n}"},
 		{webhooks, "providers testdata/providers/own"},
 		{webhooks, "max_buffered 256MiB"},
+		{webhooks, "recent {\n\tcapacity 500\n}"},
 		{webhooks, "health :8081"},
 		{store, "capacity 1000000"},
 		{log, "output stdout"},
@@ -170,6 +171,7 @@ const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
 	"delivery_log": {"output": {"output": "discard"}, "format": "text"},
 	"max_buffered": 16777216,
+	"recent": {"capacity": 100},
 	"health": {"address": ":8081", "application": ["app:3000"]}
 }`
 
@@ -318,6 +320,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
 		"delivery log of no format": {site(`{"delivery_log":{"format":"xml"}}`), `delivery_log: format "xml" is none of json, text`},
+		"negative recent capacity":  {site(`{"recent":{"capacity":-1}}`), "recent: capacity -1 must be positive"},
 		"health without address":    {site(`{"health":{}}`), "health: no address: write one, such as health :8081"},
 		"negative max_buffered":     {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
 		"one name for two endpoints": {

@@ -246,6 +246,9 @@ func (x *exchange) close() {
 	if !x.h.app.hints.offer(x) {
 		x.body.release()
 		x.h.app.log.Write(*r)
+		if r.Verdict != delivery.VerdictRejected || x.h.app.hints.keep.Allow(r.Endpoint, x.arrived) {
+			recents.Keep(r, keepable(&x.request, x.h.masked))
+		}
 	}
 	x.body.bytes, x.request.Body = nil, nil
 	x.count()

@@ -36,6 +36,9 @@ import (
 //		}
 //		providers <directory>
 //		max_buffered <size>
+//		recent {
+//			capacity <number>
+//		}
 //		health <address> {
 //			application <address>...
 //		}
@@ -50,7 +53,7 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	for d.NextBlock(0) {
-		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered", "health"})
+		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered", "recent", "health"})
 		if err != nil {
 			return nil, err
 		}
@@ -63,6 +66,8 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 			err = d.providers(app)
 		case "max_buffered":
 			err = d.size(&app.MaxBuffered, "max_buffered 256MiB")
+		case "recent":
+			err = d.recent(app)
 		case "health":
 			err = d.health(app)
 		}

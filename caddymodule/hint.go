@@ -35,6 +35,7 @@ const (
 type hints struct {
 	app     *App
 	limiter diagnosis.Limiter
+	keep    diagnosis.Limiter // of the other rejected ones, which are kept as they are
 	queue   chan suspect
 	ended   chan struct{}
 }
@@ -43,12 +44,13 @@ type hints struct {
 type suspect struct {
 	record   delivery.Record
 	delivery diagnosis.Delivery
+	masked   map[string]bool
 	body     body
 }
 
 func newHints(a *App) *hints {
 	h := &hints{
-		app: a, limiter: diagnosis.Limiter{PerSecond: hintsPerSecond},
+		app: a, limiter: diagnosis.Limiter{PerSecond: hintsPerSecond}, keep: diagnosis.Limiter{PerSecond: keptPerSecond},
 		queue: make(chan suspect, hintQueue), ended: make(chan struct{}),
 	}
 	go func() {
@@ -78,7 +80,7 @@ func (h *hints) offer(x *exchange) bool {
 		Request: x.request, Received: x.arrived,
 		// What is skipped has been received and not kept.
 		HeadOnly: !x.body.whole || x.body.buffer == nil && x.r.ContentLength != 0,
-	}, x.body}
+	}, x.h.masked, x.body}
 	s.delivery.Request.Header = x.request.Header.Clone() // the rest of Caddy may still have a use for it
 	select {
 	case h.queue <- s:
@@ -108,6 +110,7 @@ func (h *hints) look(s suspect) {
 		}
 		s.body.release()
 		h.app.log.Write(s.record)
+		recents.Keep(&s.record, keepable(&s.delivery.Request, s.masked))
 	}()
 	endpoint, process := h.app.described(s.record.Endpoint, s.delivery.Received)
 	f := diagnosis.Diagnose(diagnosis.DefaultLimits, s.delivery, endpoint, process)

@@ -109,6 +109,7 @@ type VerifyWebhook struct {
 	signer     *webhook.Signer // nil: what is forwarded is not signed
 	lease      time.Duration   // of a claim; zero: the store knows none
 	visit      func(url string) error
+	masked     map[string]bool // header fields that are not kept
 	meters     *meters
 	uses       map[string]prometheus.Gauge // of the secrets, by label
 	logger     *zap.Logger
@@ -209,6 +210,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("%w%s", err, h.source())
 	}
 	h.uses = h.meters.secretMeters(h.settings.name, secrets)
+	h.masked = h.settings.masked()
 	h.warnOfDroppedHeaders()
 	return nil
 }

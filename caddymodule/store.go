@@ -161,6 +161,7 @@ func (a *App) retire() error {
 
 func (a *App) apply() error {
 	buffers.setLimit(a.maxBuffered())
+	recents.Resize(a.Recent.capacity())
 	if err := a.memory.SetCapacity(a.capacity()); err != nil {
 		return err
 	}

@@ -43,6 +43,11 @@ func (l *line) Write(p []byte) (int, error) {
 func (l *line) encode(r *Record) {
 	l.text = l.text[:0]
 	e := l.logger.Log()
+	addFields(e, r)
+	e.Send()
+}
+
+func addFields(e *zerolog.Event, r *Record) {
 	if !r.Time.IsZero() {
 		// zerolog's own Time follows a process-wide format that is not ours to set.
 		// AppendFormat needs room for nine digits of the second, to leave three.
@@ -75,7 +80,6 @@ func (l *line) encode(r *Record) {
 	addText(e, "remote", r.Remote)
 	addText(e, "request_id", r.RequestID)
 	addBounded(e, "hint", r.Hint, maxHint)
-	e.Send()
 }
 
 func addText(e *zerolog.Event, key, s string) { addBounded(e, key, s, maxText) }

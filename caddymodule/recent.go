@@ -1,0 +1,232 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hookpass/hookpass/delivery"
+	"github.com/hookpass/hookpass/webhook"
+)
+
+const (
+	// DeliveriesPath is where the admin API tells of the newest deliveries, and below
+	// which it tells of one, by its number.
+	DeliveriesPath = "/webhooks/deliveries"
+
+	// EndpointsPath is where it tells of the endpoints.
+	EndpointsPath = "/webhooks/endpoints"
+
+	defaultRecent = 500
+
+	// keptPerSecond is how many rejected deliveries of an endpoint are kept that were
+	// not looked into: those of a flood are all alike.
+	keptPerSecond = 20
+)
+
+// recents are the process's, so that a reload forgets nothing.
+var recents = delivery.NewRecent(defaultRecent)
+
+// Recent is the memory of the newest deliveries, without their bodies.
+type Recent struct {
+	// How many are kept, half of them rejected ones. Default: 500.
+	Capacity int `json:"capacity,omitempty"`
+}
+
+func (r *Recent) capacity() int {
+	if r == nil || r.Capacity == 0 {
+		return defaultRecent
+	}
+	return r.Capacity
+}
+
+func (d *directive) recent(app *App) error {
+	if d.NextArg() {
+		return d.Err("recent takes no argument: write capacity into its block, such as capacity 500")
+	}
+	app.Recent = new(Recent)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if _, err := d.enter("recent", []string{"capacity"}); err != nil {
+			return err
+		}
+		if err := d.positive(&app.Recent.Capacity, "capacity 500"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// masked are the header fields of which only the names are kept: all that the
+// scheme reads. Those whose names speak of a secret go without saying.
+func (s *settings) masked() map[string]bool {
+	names := map[string]bool{}
+	if facts, err := s.scheme.Facts(); err == nil { // resolve has compiled the same scheme
+		for _, name := range facts.Header {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+func keepable(r *webhook.Request, masked map[string]bool) *delivery.Request {
+	return &delivery.Request{Method: r.Method, Path: r.Path, Header: r.Header, Masked: masked}
+}
+
+// Deliveries is what GET answers at DeliveriesPath: the newest first. Each has the
+// fields of its line in the log, and number, method, path and header.
+type Deliveries struct {
+	Deliveries []json.RawMessage `json:"deliveries"`
+}
+
+const mostShown = 100
+
+// showDeliveries answers those that have what the query says.
+func showDeliveries(_ *App, r *http.Request) (any, error) {
+	filters := r.URL.Query()
+	limit := mostShown
+	if text := filters.Get("limit"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return nil, apiError(http.StatusBadRequest, "limit %q is no number above zero", text)
+		}
+	}
+	filters.Del("limit")
+	for name := range filters {
+		if !slices.Contains(filterable, name) {
+			return nil, apiError(http.StatusBadRequest, "unknown filter %q: there are %s and limit", name, strings.Join(filterable, ", "))
+		}
+	}
+	found := Deliveries{[]json.RawMessage{}}
+	for _, kept := range recents.Newest() {
+		if len(found.Deliveries) == limit {
+			break
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(kept.Text, &fields); err != nil {
+			return nil, fmt.Errorf("delivery %d: %w", kept.Number, err)
+		}
+		matches := true
+		for name := range filters {
+			text, _ := fields[name].(string)
+			matches = matches && text == filters.Get(name)
+		}
+		if matches {
+			found.Deliveries = append(found.Deliveries, kept.Text)
+		}
+	}
+	return found, nil
+}
+
+// filterable are the fields that a query can ask for.
+var filterable = []string{"endpoint", "provider", "verdict", "reason", "event", "delivery_id", "mode", "secret", "remote", "request_id"}
+
+func showDelivery(_ *App, r *http.Request) (any, error) {
+	text := strings.TrimPrefix(r.URL.Path, DeliveriesPath+"/")
+	for _, kept := range recents.Newest() {
+		if strconv.FormatUint(kept.Number, 10) == text {
+			return kept.Text, nil
+		}
+	}
+	return nil, apiError(http.StatusNotFound, "no delivery %q is kept: GET %s tells which are", text, DeliveriesPath)
+}
+
+// Endpoints is what GET answers at EndpointsPath.
+type Endpoints struct {
+	Endpoints []Endpoint `json:"endpoints"`
+}
+
+// Endpoint is one of them: its settings without secrets, and what has become of its
+// deliveries since the process began.
+type Endpoint struct {
+	Name           string        `json:"name"`
+	Provider       string        `json:"provider"`
+	Mode           delivery.Mode `json:"mode"`
+	Events         []string      `json:"events"` // none: all
+	Tolerance      float64       `json:"tolerance_seconds"`
+	MaxBody        int64         `json:"max_body"`
+	ReadTimeout    float64       `json:"read_timeout_seconds"`
+	ForwardTimeout float64       `json:"forward_timeout_seconds"`
+	PublicURL      string        `json:"public_url,omitempty"`
+	DedupKey       string        `json:"dedup_key"` // as in [EndpointDedup]
+	DedupWindow    float64       `json:"dedup_window_seconds"`
+
+	Deliveries map[delivery.Verdict]float64 `json:"deliveries"`
+	Secrets    []SecretUse                  `json:"secrets"`
+
+	// When the newest verified delivery arrived; nil if there was none.
+	LastVerified *time.Time `json:"last_verified,omitempty"`
+}
+
+// SecretUse is when a delivery was last verified with a secret.
+type SecretUse struct {
+	Label    string     `json:"label"`
+	LastUsed *time.Time `json:"last_used,omitempty"` // nil: not since the process began
+}
+
+func showEndpoints(a *App, _ *http.Request) (any, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := Endpoints{[]Endpoint{}}
+	for _, name := range slices.Sorted(maps.Keys(a.endpoints)) {
+		s, m := a.endpoints[name].settings, a.endpoints[name].meters
+		known := s.dedup.shown(name, s.provider)
+		e := Endpoint{
+			Name: name, Provider: s.provider, Mode: s.mode, Events: append([]string{}, s.events...),
+			Tolerance: s.tolerance.Seconds(), MaxBody: s.maxBody, ReadTimeout: s.read.Seconds(), ForwardTimeout: s.forward.Seconds(),
+			PublicURL: s.publicURL, DedupKey: known.Key, DedupWindow: known.Window,
+			Deliveries: map[delivery.Verdict]float64{}, Secrets: []SecretUse{},
+		}
+		if newest := m.newest.Load(); newest != never {
+			at := time.Unix(0, newest).UTC()
+			e.LastVerified = &at
+		}
+		if err := each(m.deliveries, func(labels map[string]string, n float64) {
+			e.Deliveries[delivery.Verdict(labels["verdict"])] += n
+		}); err != nil {
+			return nil, err
+		}
+		used := map[string]float64{}
+		if err := each(m.lastUse, func(labels map[string]string, at float64) { used[labels["secret"]] = at }); err != nil {
+			return nil, err
+		}
+		for _, secret := range a.endpoints[name].described().Secrets {
+			use := SecretUse{Label: secret.Label}
+			if used[secret.Label] != 0 {
+				at := time.UnixMilli(int64(used[secret.Label] * 1000)).UTC()
+				use.LastUsed = &at
+			}
+			e.Secrets = append(e.Secrets, use)
+		}
+		all.Endpoints = append(all.Endpoints, e)
+	}
+	return all, nil
+}
+
+// each calls f with the labels and value of every metric of a collector.
+func each(c prometheus.Collector, f func(labels map[string]string, value float64)) error {
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(c); err != nil {
+		return err
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		return err
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			f(labels, m.GetCounter().GetValue()+m.GetGauge().GetValue())
+		}
+	}
+	return nil
+}
