@@ -82,7 +82,7 @@ func (m *meters) secretMeters(endpoint string, secrets []webhook.Secret) map[str
 // count takes a delivery into account that has ended.
 func (x *exchange) count() {
 	m, r := x.h.meters, &x.record
-	m.inFlight.Dec()
+	defer m.inFlight.Dec() // once the rest is told
 	m.deliveries.WithLabelValues(r.Endpoint, r.Provider, string(r.Verdict), string(r.Reason), string(r.Mode)).Inc()
 	if r.Verify != 0 {
 		m.verify.Observe(r.Verify.Seconds())
