@@ -243,6 +243,7 @@ func (x *exchange) close() {
 	if !x.delivery.Timestamp.IsZero() {
 		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true
 	}
+	x.trace()
 	if !x.h.app.hints.offer(x) {
 		x.body.release()
 		x.h.app.log.Write(*r)

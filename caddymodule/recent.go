@@ -125,7 +125,7 @@ func showDeliveries(_ *App, r *http.Request) (any, error) {
 }
 
 // filterable are the fields that a query can ask for.
-var filterable = []string{"endpoint", "provider", "verdict", "reason", "event", "delivery_id", "mode", "secret", "remote", "request_id"}
+var filterable = []string{"endpoint", "provider", "verdict", "reason", "event", "delivery_id", "mode", "secret", "remote", "request_id", "trace_id"}
 
 func showDelivery(_ *App, r *http.Request) (any, error) {
 	text := strings.TrimPrefix(r.URL.Path, DeliveriesPath+"/")

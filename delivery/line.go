@@ -79,6 +79,7 @@ func addFields(e *zerolog.Event, r *Record) {
 	}
 	addText(e, "remote", r.Remote)
 	addText(e, "request_id", r.RequestID)
+	addText(e, "trace_id", r.TraceID)
 	addBounded(e, "hint", r.Hint, maxHint)
 }
 

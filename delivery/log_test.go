@@ -33,12 +33,14 @@ func TestEveryFactOfARecordIsAFieldOfItsLine(t *testing.T) {
 		Status:         204,
 		Remote:         "192.0.2.1:4711",
 		RequestID:      "0d5a2ad0",
+		TraceID:        "4bf92f3577b34da6a3ce929d0e0e4736",
 		Hint:           "too_new: signed in the future",
 	}
 	const want = `{"time":"2026-03-01T12:04:05.678Z","endpoint":"saltare-prod","provider":"saltare",` +
 		`"delivery_id":"7f9c2ba4","event":"task.created","verdict":"rejected","reason":"timestamp_too_new",` +
 		`"mode":"enforce","secret":"current","timestamp_age_ms":-1500,"body_bytes":1024,"verify_us":12,` +
 		`"forward_ms":250,"status":204,"remote":"192.0.2.1:4711","request_id":"0d5a2ad0",` +
+		`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
 		`"hint":"too_new: signed in the future"}` + "\n"
 	if got := lineOf(record); got != want {
 		t.Errorf("line\n%s\nwant\n%s", got, want)

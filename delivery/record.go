@@ -132,6 +132,8 @@ type Record struct {
 	// RequestID is the server's id of the request, which joins the record to the
 	// access log.
 	RequestID string
+	// TraceID is the id of the trace that the request is a part of, in hex.
+	TraceID string
 	// Hint is what went wrong with a rejected delivery, and what to do about it.
 	// Only its first 1024 bytes are logged.
 	Hint string
