@@ -247,7 +247,11 @@ func (x *exchange) close() {
 	if !x.h.app.hints.offer(x) {
 		x.body.release()
 		x.h.app.log.Write(*r)
-		if r.Verdict != delivery.VerdictRejected || x.h.app.hints.keep.Allow(r.Endpoint, x.arrived) {
+		keep := &x.h.app.hints.keepPassed
+		if r.Verdict == delivery.VerdictRejected {
+			keep = &x.h.app.hints.keep
+		}
+		if keep.Allow(r.Endpoint, x.arrived) {
 			recents.Keep(r, keepable(&x.request, x.h.masked))
 		}
 	}

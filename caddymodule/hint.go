@@ -36,8 +36,10 @@ type hints struct {
 	app     *App
 	limiter diagnosis.Limiter
 	keep    diagnosis.Limiter // of the other rejected ones, which are kept as they are
-	queue   chan suspect
-	ended   chan struct{}
+
+	keepPassed diagnosis.Limiter // of those that were not rejected
+	queue      chan suspect
+	ended      chan struct{}
 }
 
 // suspect is a rejected delivery. Its body is held until it has been looked into.
@@ -51,7 +53,8 @@ type suspect struct {
 func newHints(a *App) *hints {
 	h := &hints{
 		app: a, limiter: diagnosis.Limiter{PerSecond: hintsPerSecond}, keep: diagnosis.Limiter{PerSecond: keptPerSecond},
-		queue: make(chan suspect, hintQueue), ended: make(chan struct{}),
+		keepPassed: diagnosis.Limiter{PerSecond: passedPerSecond},
+		queue:      make(chan suspect, hintQueue), ended: make(chan struct{}),
 	}
 	go func() {
 		defer close(h.ended)

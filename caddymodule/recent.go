@@ -29,6 +29,11 @@ const (
 	// keptPerSecond is how many rejected deliveries of an endpoint are kept that were
 	// not looked into: those of a flood are all alike.
 	keptPerSecond = 20
+
+	// passedPerSecond is how many of the others are kept of an endpoint. Where more
+	// come, the newest few hundred are those of a moment anyway, and to write down
+	// each would cost as much as to verify it.
+	passedPerSecond = 100
 )
 
 // recents are the process's, so that a reload forgets nothing.
