@@ -120,11 +120,9 @@ func (g *gate) tryLoad(app *application, directives string) error {
 	if err != nil {
 		return err
 	}
-	if err := caddy.Load(config, !g.unforced); err != nil {
-		return err
-	}
+	err = caddy.Load(config, !g.unforced)
 	g.awaitHandover()
-	return nil
+	return err
 }
 
 func (g *gate) config(app *application, directives string) ([]byte, error) {
@@ -136,8 +134,8 @@ func (g *gate) config(app *application, directives string) ([]byte, error) {
 	return config, err
 }
 
-// awaitHandover waits until the listener of the configuration before is closed:
-// a reload returns earlier, and until then the kernel shares connections
+// awaitHandover waits until the listener of the configuration before, or of one that
+// failed, is closed: a reload returns earlier, and until then the kernel shares connections
 // between the two, and resets those that the old one did not accept.
 func (g *gate) awaitHandover() {
 	g.Helper()
