@@ -174,6 +174,9 @@ func (l *lab) accepted(name string, edit func(dir, config string) (string, error
 		return nil, err
 	}
 	defer l.stopLast()
+	if err := t.awaitRest(l.ctx); err != nil {
+		return nil, err
+	}
 	s, err := t.run(l.ctx, allCases[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -250,6 +253,17 @@ func (l *lab) slowSenders() ([]figure, error) {
 func isReset(err error) bool {
 	var broken net.Error
 	return errors.As(err, &broken)
+}
+
+// awaitRest returns when the target has done what it does besides at its start: a
+// journal is read while deliveries are served.
+func (t *running) awaitRest(ctx context.Context) error {
+	for {
+		used, err := t.processorTimeOf(func() error { return sleep(ctx, time.Second) })
+		if err != nil || used < 50*time.Millisecond {
+			return err
+		}
+	}
 }
 
 func (t *running) processorTimeOf(f func() error) (time.Duration, error) {
