@@ -39,9 +39,12 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: DedupPath + "/", Handler: withApp(http.MethodDelete, forget)},
 		{Pattern: DeliveriesPath, Handler: withApp(http.MethodGet, showDeliveries)},
 		{Pattern: DeliveriesPath + "/", Handler: withApp(http.MethodGet, showDelivery)},
+		{Pattern: StreamPath, Handler: caddy.AdminHandlerFunc(streamDeliveries)},
 		{Pattern: EndpointsPath, Handler: withApp(http.MethodGet, showEndpoints)},
 	}
 }
+
+var errNotConfigured = apiError(http.StatusNotFound, "the running configuration has no verify_webhook")
 
 // withApp has the running configuration answer, which a reload does not take
 // away meanwhile.
@@ -52,7 +55,7 @@ func withApp(method string, answer func(*App, *http.Request) (any, error)) caddy
 		}
 		a := running()
 		if a == nil {
-			return apiError(http.StatusNotFound, "the running configuration has no verify_webhook")
+			return errNotConfigured
 		}
 		text, err := answer(a, r)
 		if left := a.leave(); err == nil {

@@ -64,6 +64,8 @@ type App struct {
 	registry  *prometheus.Registry
 	health    *healthServer
 
+	replaced <-chan struct{} // closed when the configuration is not the running one any more
+
 	begin  func() error // enforces the limits, once
 	ended  bool         // there are none to enforce any more
 	before *App         // the configuration that goes on if this one fails to start
@@ -111,6 +113,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // may have opened.
 func (a *App) Provision(ctx caddy.Context) (err error) {
 	a.users.Store(1)
+	a.replaced = ctx.Done()
 	a.begin = sync.OnceValue(a.enforce)
 	if err := a.check(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hookpass/hookpass/delivery"
 	"github.com/hookpass/hookpass/webhook"
 )
 
@@ -25,6 +26,8 @@ type meters struct {
 	// Of the newest verified delivery: when it arrived, and how long before that it
 	// was signed, in nanoseconds; least: there was none, or it has no timestamp.
 	newest, age atomic.Int64
+
+	history delivery.History
 
 	all []prometheus.Collector
 }
@@ -84,6 +87,7 @@ func (x *exchange) count() {
 	m, r := x.h.meters, &x.record
 	defer m.inFlight.Dec() // once the rest is told
 	m.deliveries.WithLabelValues(r.Endpoint, r.Provider, string(r.Verdict), string(r.Reason), string(r.Mode)).Inc()
+	m.history.Add(r.Verdict, r.Time)
 	if r.Verify != 0 {
 		m.verify.Observe(r.Verify.Seconds())
 	}

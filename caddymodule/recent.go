@@ -2,9 +2,9 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,30 +103,45 @@ func showDeliveries(_ *App, r *http.Request) (any, error) {
 		}
 	}
 	filters.Del("limit")
-	for name := range filters {
-		if !slices.Contains(filterable, name) {
-			return nil, apiError(http.StatusBadRequest, "unknown filter %q: there are %s and limit", name, strings.Join(filterable, ", "))
-		}
+	if err := knownFilters(filters); err != nil {
+		return nil, err
 	}
 	found := Deliveries{[]json.RawMessage{}}
 	for _, kept := range recents.Newest() {
 		if len(found.Deliveries) == limit {
 			break
 		}
-		var fields map[string]any
-		if err := json.Unmarshal(kept.Text, &fields); err != nil {
-			return nil, fmt.Errorf("delivery %d: %w", kept.Number, err)
-		}
-		matches := true
-		for name := range filters {
-			text, _ := fields[name].(string)
-			matches = matches && text == filters.Get(name)
-		}
-		if matches {
+		if matches(kept, filters) {
 			found.Deliveries = append(found.Deliveries, kept.Text)
 		}
 	}
 	return found, nil
+}
+
+func knownFilters(filters url.Values) error {
+	for name := range filters {
+		if !slices.Contains(filterable, name) {
+			return apiError(http.StatusBadRequest, "unknown filter %q: there are %s", name, strings.Join(filterable, ", "))
+		}
+	}
+	return nil
+}
+
+// matches reports whether a delivery has what the filters say.
+func matches(kept delivery.Kept, filters url.Values) bool {
+	if len(filters) == 0 {
+		return true
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(kept.Text, &fields); err != nil {
+		return false
+	}
+	for name := range filters {
+		if text, _ := fields[name].(string); text != filters.Get(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // filterable are the fields that a query can ask for.
@@ -163,6 +178,7 @@ type Endpoint struct {
 	DedupWindow    float64       `json:"dedup_window_seconds"`
 
 	Deliveries map[delivery.Verdict]float64 `json:"deliveries"`
+	LastHour   []delivery.Minute            `json:"last_hour"` // minutes without deliveries left out
 	Secrets    []SecretUse                  `json:"secrets"`
 
 	// When the newest verified delivery arrived; nil if there was none.
@@ -186,7 +202,7 @@ func showEndpoints(a *App, _ *http.Request) (any, error) {
 			Name: name, Provider: s.provider, Mode: s.mode, Events: append([]string{}, s.events...),
 			Tolerance: s.tolerance.Seconds(), MaxBody: s.maxBody, ReadTimeout: s.read.Seconds(), ForwardTimeout: s.forward.Seconds(),
 			PublicURL: s.publicURL, DedupKey: known.Key, DedupWindow: known.Window,
-			Deliveries: map[delivery.Verdict]float64{}, Secrets: []SecretUse{},
+			Deliveries: map[delivery.Verdict]float64{}, LastHour: m.history.LastHour(time.Now()), Secrets: []SecretUse{},
 		}
 		if newest := m.newest.Load(); newest != never {
 			at := time.Unix(0, newest).UTC()

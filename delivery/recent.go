@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/rs/zerolog"
 )
@@ -26,12 +25,11 @@ const (
 //
 // Its methods may be called concurrently.
 type Recent struct {
-	lines sync.Pool // of *line
-
-	last atomic.Uint64
-
-	mu     sync.Mutex
-	halves [2]half
+	mu      sync.Mutex
+	line    *line
+	last    uint64 // number of a delivery
+	halves  [2]half
+	changed chan struct{} // closed with the next delivery; nil if nobody waits for it
 }
 
 // Request is what is kept of a delivery besides its record.
@@ -56,7 +54,7 @@ type half struct {
 
 // NewRecent returns an empty memory of that many deliveries.
 func NewRecent(capacity int) *Recent {
-	r := &Recent{lines: sync.Pool{New: func() any { return newLine() }}}
+	r := &Recent{line: newLine()}
 	r.Resize(capacity)
 	return r
 }
@@ -74,22 +72,22 @@ func (r *Recent) Resize(capacity int) {
 
 // Keep keeps a delivery. It keeps nothing of what it is given, but copies.
 func (r *Recent) Keep(record *Record, request *Request) {
-	line := r.lines.Get().(*line)
-	defer r.lines.Put(line)
-
-	number := r.last.Add(1)
-	line.encodeKept(number, record, request)
-	text := bytes.TrimSuffix(bytes.Clone(line.text), []byte("\n"))
-
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.last++
+	r.line.encodeKept(r.last, record, request)
+	text := bytes.TrimSuffix(bytes.Clone(r.line.text), []byte("\n"))
 	h := &r.halves[0]
 	if record.Verdict == VerdictRejected {
 		h = &r.halves[1]
 	}
-	h.kept = append(h.kept, Kept{number, text})
+	h.kept = append(h.kept, Kept{r.last, text})
 	h.bytes += len(text)
 	h.shrink()
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
 }
 
 func (h *half) shrink() {
@@ -106,8 +104,36 @@ func (h *half) shrink() {
 func (r *Recent) Newest() []Kept {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := slices.Concat(r.halves[0].kept, r.halves[1].kept)
-	slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(b.Number, a.Number) })
+	all := r.after(0)
+	slices.Reverse(all)
+	return all
+}
+
+// Last returns the number of the newest delivery; 0 if there was none.
+func (r *Recent) Last() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last
+}
+
+// After returns what is kept of the deliveries behind that number, the oldest
+// first, and what is closed when there are more.
+func (r *Recent) After(number uint64) ([]Kept, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return r.after(number), r.changed
+}
+
+func (r *Recent) after(number uint64) []Kept {
+	var all []Kept
+	for _, h := range r.halves {
+		first, _ := slices.BinarySearchFunc(h.kept, number+1, func(k Kept, n uint64) int { return cmp.Compare(k.Number, n) })
+		all = append(all, h.kept[first:]...)
+	}
+	slices.SortFunc(all, func(a, b Kept) int { return cmp.Compare(a.Number, b.Number) })
 	return all
 }
 

@@ -142,3 +142,35 @@ func TestKeepersAndReadersDoNotDisturbEachOther(t *testing.T) {
 		t.Errorf("the newest has number %d, want 400", got)
 	}
 }
+
+func TestWhoWaitsIsToldOfWhatCameMeanwhile(t *testing.T) {
+	r := delivery.NewRecent(4)
+	verdicts := []delivery.Verdict{delivery.VerdictRejected, delivery.VerdictForwarded, delivery.VerdictForwarded, delivery.VerdictRejected}
+	for _, v := range verdicts {
+		r.Keep(&delivery.Record{Verdict: v}, &delivery.Request{})
+	}
+	numbers := func(all []delivery.Kept) (n []uint64) {
+		for _, k := range all {
+			n = append(n, k.Number)
+		}
+		return n
+	}
+	all, _ := r.After(1)
+	if got := numbers(all); !slices.Equal(got, []uint64{2, 3, 4}) {
+		t.Errorf("after the first come %d", got)
+	}
+	none, more := r.After(r.Last())
+	if len(none) > 0 {
+		t.Errorf("after the last come %d", numbers(none))
+	}
+	select {
+	case <-more:
+		t.Error("more are announced before they come")
+	default:
+	}
+	r.Keep(&delivery.Record{}, &delivery.Request{})
+	<-more
+	if all, _ := r.After(4); !slices.Equal(numbers(all), []uint64{5}) {
+		t.Errorf("then comes %d", numbers(all))
+	}
+}
