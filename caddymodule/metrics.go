@@ -25,11 +25,16 @@ var (
 		Namespace: "caddy", Subsystem: "webhook", Name: "buffered_bytes",
 		Help: "Bytes of bodies held now, of max_buffered at most.",
 	}, func() float64 { return float64(buffers.used.Load()) })
+
+	bufferedLimit = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: "caddy", Subsystem: "webhook", Name: "buffered_bytes_limit",
+		Help: "The most bytes of bodies that are held at once: max_buffered.",
+	}, func() float64 { return float64(buffers.limit.Load()) })
 )
 
 // collectors are all of the module's metrics.
 func collectors() []prometheus.Collector {
-	return append([]prometheus.Collector{droppedLines, bufferedBytes, storeMetrics{}, endpointMetrics{}}, keyCounters...)
+	return append([]prometheus.Collector{droppedLines, bufferedBytes, bufferedLimit, storeMetrics{}, endpointMetrics{}}, keyCounters...)
 }
 
 func registerMetrics(registry *prometheus.Registry) error {

@@ -81,8 +81,9 @@ func TestDeliveriesAreMeasured(t *testing.T) {
 	for name, want := range map[string]float64{
 		"deliveries_total{saltare,enforce,saltare,,forwarded}":                  1,
 		"deliveries_total{saltare,enforce,saltare,signature_mismatch,rejected}": 1,
-		"in_flight{saltare}": 0,
-		"buffered_bytes{}":   0,
+		"in_flight{saltare}":                              0,
+		"buffered_bytes{}":                                0,
+		"buffered_bytes_limit{}":                          defaultMaxBuffered,
 		"secret_last_used_timestamp_seconds{saltare,old}": 0,
 		"verify_seconds{saltare}":                         2,
 		"forward_seconds{saltare}":                        1,
