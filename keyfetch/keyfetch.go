@@ -5,7 +5,8 @@
 // # What it promises
 //
 // Only https is spoken, certificates are verified, redirects are not followed,
-// and what is read is bounded in size and time. However many deliveries wait for
+// and what is read is bounded in size and time. A name that leads to an address
+// inside, such as 127.0.0.1, 10.0.0.1 or 169.254.169.254, is not connected to. However many deliveries wait for
 // a URL, one request is made. A key is renewed before it expires, and kept for a
 // day if its source is down. What failed is not tried again at once, and nobody
 // who names key ids or URLs that do not exist can make it ask without end.
@@ -13,7 +14,7 @@
 // # What it leaves to the caller
 //
 // Which URLs may be asked is decided before they get here: the caller pins host
-// and path. A name that resolves to a private address is asked like any other.
+// and path. Where the environment names a proxy, that decides where a name leads.
 // Credentials go to the URL that they stand beside, and into no error.
 package keyfetch
 
@@ -78,7 +79,8 @@ type Counters struct {
 }
 
 // New returns an empty cache. A nil transport means one that verifies against
-// the system's roots and takes proxies from the environment; a nil now is
+// the system's roots, connects to public addresses alone, and takes proxies from
+// the environment; a nil now is
 // time.Now.
 func New(transport http.RoundTripper, now func() time.Time) *Cache {
 	if now == nil {

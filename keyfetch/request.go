@@ -2,7 +2,6 @@ package keyfetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -51,10 +50,7 @@ func (r Request) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.URL) }
 
 func newClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		own.MaxResponseHeaderBytes = maxSize
-		transport = own
+		transport = newOutbound(nil)
 	}
 	return &http.Client{
 		Transport: transport,
