@@ -25,7 +25,7 @@ func TestPublicAddresses(t *testing.T) {
 			":: ::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::127.0.0.1 fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd00:ec2::254 ff02::1 " +
 			"64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 2002:7f00:1:: 2001::1 2001:db8::1 3fff::1 100::1 4000::1",
 	} {
-		for _, text := range strings.FieldsSeq(addresses) {
+		for text := range strings.FieldsSeq(addresses) {
 			if got := public(netip.MustParseAddr(text)); got != want {
 				t.Errorf("%s is public: %v, want %v", text, got, want)
 			}
