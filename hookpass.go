@@ -7,4 +7,7 @@
 //	xcaddy build --with github.com/hookpass/hookpass
 package hookpass
 
-import _ "github.com/hookpass/hookpass/caddymodule" // registers the modules
+import (
+	_ "github.com/hookpass/hookpass/caddymodule" // registers the modules
+	_ "github.com/hookpass/hookpass/console"
+)
