@@ -202,11 +202,16 @@ type answer struct {
 // deliver signs an event as Stripe does, sends it, and tells how it was answered.
 func deliver(t *testing.T, id, key string) <-chan answer {
 	t.Helper()
+	return deliverTo(t, "/", id, key)
+}
+
+func deliverTo(t *testing.T, path, id, key string) <-chan answer {
+	t.Helper()
 	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"invoice.paid"}`, id)
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(key))
 	_, _ = io.WriteString(mac, timestamp+"."+body)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+inside+":8080/", strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+inside+":8080"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
