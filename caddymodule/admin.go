@@ -38,7 +38,9 @@ func (AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: DedupPath, Handler: withApp(http.MethodGet, showDedup)},
 		{Pattern: DedupPath + "/", Handler: withApp(http.MethodDelete, forget)},
 		{Pattern: DeliveriesPath, Handler: withApp(http.MethodGet, showDeliveries)},
-		{Pattern: DeliveriesPath + "/", Handler: withApp(http.MethodGet, showDelivery)},
+		{Pattern: DeliveriesPath + "/{number}", Handler: withApp(http.MethodGet, showDelivery)},
+		{Pattern: DeliveriesPath + "/{number}/diagnosis", Handler: withApp(http.MethodGet, diagnoseDelivery)},
+		{Pattern: DeliveriesPath + "/{number}/replay", Handler: withApp(http.MethodPost, replayDelivery)},
 		{Pattern: StreamPath, Handler: caddy.AdminHandlerFunc(streamDeliveries)},
 		{Pattern: EndpointsPath, Handler: withApp(http.MethodGet, showEndpoints)},
 	}

@@ -56,6 +56,7 @@ type App struct {
 	Health *Health `json:"health,omitempty"`
 
 	catalogue catalog.Catalogue
+	redact    []delivery.Path
 	store     dedup.Store
 	memory    *dedup.Memory // the store, or what stands before it
 	redisKey  string        // of the store in the pool; empty: it is none
@@ -135,7 +136,7 @@ func (a *App) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-func (a *App) check() error {
+func (a *App) check() (err error) {
 	switch {
 	case a.Dedup != nil && a.Dedup.Memory != nil && a.Dedup.Redis != nil:
 		return errors.New("dedup memory and dedup redis exclude each other: write one of them")
@@ -153,6 +154,9 @@ func (a *App) check() error {
 	}
 	if n := a.Recent.capacity(); n < 0 {
 		return fmt.Errorf("recent: capacity %d must be positive", n)
+	}
+	if a.redact, err = a.Recent.paths(); err != nil {
+		return err
 	}
 	if a.MaxBuffered < 0 {
 		return fmt.Errorf("max_buffered %d must be positive", a.MaxBuffered)

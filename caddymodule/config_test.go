@@ -171,7 +171,7 @@ const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
 	"delivery_log": {"output": {"output": "discard"}, "format": "text"},
 	"max_buffered": 16777216,
-	"recent": {"capacity": 100},
+	"recent": {"capacity": 100, "bodies": true, "redact": ["data.object.email", "**.card"]},
 	"health": {"address": ":8081", "application": ["app:3000"]}
 }`
 
@@ -321,6 +321,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
 		"delivery log of no format": {site(`{"delivery_log":{"format":"xml"}}`), `delivery_log: format "xml" is none of json, text`},
 		"negative recent capacity":  {site(`{"recent":{"capacity":-1}}`), "recent: capacity -1 must be positive"},
+		"redact of no path":         {site(`{"recent":{"redact":["items[0]"]}}`), `recent: redact: "items[0]": write elements of an array like items.*.card`},
 		"health without address":    {site(`{"health":{}}`), "health: no address: write one, such as health :8081"},
 		"negative max_buffered":     {site(`{"max_buffered":-1}`), "max_buffered -1 must be positive"},
 		"one name for two endpoints": {

@@ -104,6 +104,18 @@ func (d *directive) positive(to *int, example string) error {
 	return nil
 }
 
+func (d *directive) onOff(to *bool, example string) error {
+	text, err := d.argument(example)
+	if err != nil {
+		return err
+	}
+	if text != "on" && text != "off" {
+		return d.Errf("%q is neither on nor off: write it like %s", text, example)
+	}
+	*to = text == "on"
+	return nil
+}
+
 // wants quotes no argument: it may be a part of a secret.
 func (d *directive) wants(example string) error {
 	return d.Errf("wrong arguments: write it like %s", example)

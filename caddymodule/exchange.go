@@ -30,6 +30,9 @@ type exchange struct {
 	repl *caddy.Replacer
 
 	arrived  time.Time
+	asOf     time.Time       // when it has to be fresh: its arrival, or the original's
+	replay   *replay         // nil: it comes from outside
+	whole    *delivery.Whole // as it came; nil: bodies are not kept
 	request  webhook.Request
 	body     body
 	delivery webhook.Delivery
@@ -41,7 +44,7 @@ type exchange struct {
 func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) *exchange {
 	now := time.Now()
 	x := &exchange{
-		h: h, w: w, r: r, next: next, arrived: now,
+		h: h, w: w, r: r, next: next, arrived: now, asOf: now, replay: replayOf(r),
 		repl:    r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer),
 		request: h.signedRequest(r),
 		record: delivery.Record{
@@ -52,9 +55,13 @@ func (h *VerifyWebhook) newExchange(w http.ResponseWriter, r *http.Request, next
 			Remote:   clientAddress(r),
 		},
 	}
+	if x.replay != nil {
+		x.asOf, x.record.Replayed = x.replay.arrived, x.replay.by
+	}
 	x.entered = h.app.enter()
 	h.meters.inFlight.Inc()
 	stripOwnHeader(r.Header)
+	x.whole = x.arrival()
 	if server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs != nil {
 		x.record.RequestID, _ = x.repl.GetString("http.request.uuid") // which puts it into the access log, too
 	}
@@ -86,6 +93,8 @@ func (x *exchange) placeholder(key string) (any, bool) {
 		return string(x.record.Verdict), true
 	case "reason":
 		return string(x.record.Reason), true
+	case "replayed":
+		return string(x.record.Replayed), true
 	default:
 		return nil, false
 	}
@@ -112,6 +121,11 @@ func (h *VerifyWebhook) publicURL(r *http.Request) string {
 	if h.settings.publicURL != "" {
 		return h.settings.publicURL
 	}
+	return seenURL(r)
+}
+
+// seenURL is the same, as the request tells it.
+func seenURL(r *http.Request) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"
@@ -193,10 +207,10 @@ func timestampText(at time.Time) string {
 }
 
 // withhold ends the exchange with respond, or, in monitor mode, lets it go on to
-// the application all the same.
+// the application all the same. It does not where nobody but us has sent it again.
 func (x *exchange) withhold(verdict delivery.Verdict, reason delivery.Reason, respond func() error) error {
 	x.decide(verdict, reason)
-	if x.h.settings.mode == delivery.ModeMonitor {
+	if x.h.settings.mode == delivery.ModeMonitor && x.replay == nil {
 		return x.handOver(dedup.Outcome{})
 	}
 	return respond()
@@ -241,19 +255,13 @@ func (x *exchange) close() {
 	r.BodyBytes = int64(x.body.size)
 	r.DeliveryID, r.Event, r.Secret = x.delivery.ID, x.delivery.Event, x.delivery.Secret
 	if !x.delivery.Timestamp.IsZero() {
-		r.TimestampAge, r.TimestampKnown = x.arrived.Sub(x.delivery.Timestamp), true
+		r.TimestampAge, r.TimestampKnown = x.asOf.Sub(x.delivery.Timestamp), true
 	}
 	x.trace()
-	if !x.h.app.hints.offer(x) {
-		x.body.release()
+	if x.replay != nil || !x.h.app.hints.offer(x) {
 		x.h.app.log.Write(*r)
-		keep := &x.h.app.hints.keepPassed
-		if r.Verdict == delivery.VerdictRejected {
-			keep = &x.h.app.hints.keep
-		}
-		if keep.Allow(r.Endpoint, x.arrived) {
-			recents.Keep(r, keepable(&x.request, x.h.masked))
-		}
+		x.keep()
+		x.body.release()
 	}
 	x.body.bytes, x.request.Body = nil, nil
 	x.count()
@@ -261,5 +269,20 @@ func (x *exchange) close() {
 		if err := x.h.app.leave(); err != nil {
 			x.h.logger.Error("closing what an old configuration used", zap.Error(err))
 		}
+	}
+}
+
+// keep keeps the delivery, unless too many have come.
+func (x *exchange) keep() {
+	limiter := &x.h.app.hints.keepPassed
+	if x.record.Verdict == delivery.VerdictRejected {
+		limiter = &x.h.app.hints.keep
+	}
+	if x.replay == nil && !limiter.Allow(x.record.Endpoint, x.arrived) {
+		return
+	}
+	number := recents.Keep(&x.record, keepable(&x.request, x.h.masked, x.whole, x.headOnly()))
+	if x.replay != nil {
+		x.replay.number, x.replay.record = number, x.record
 	}
 }

@@ -114,7 +114,7 @@ func (x *exchange) setOwnHeader() {
 	// and a webhook upgrades to nothing.
 	delete(header, "Connection")
 	delete(header, "Upgrade")
-	values := make([]string, 0, 6) // one allocation for all fields
+	values := make([]string, 0, 7) // one allocation for all fields
 	set := func(name, value string) {
 		// What is no header value, or would be refused for its length, is left out.
 		if value != "" && len(value) <= maxHeaderValue && httpguts.ValidHeaderFieldValue(value) {
@@ -124,6 +124,7 @@ func (x *exchange) setOwnHeader() {
 	}
 	set("Hookpass-Provider", x.h.settings.provider)
 	set("Hookpass-Endpoint", x.h.settings.name)
+	set("Hookpass-Replay", string(x.record.Replayed))
 	if !x.verified {
 		set("Hookpass-Verified", "none")
 		return

@@ -38,6 +38,8 @@ import (
 //		max_buffered <size>
 //		recent {
 //			capacity <number>
+//			bodies on | off
+//			redact <path>...
 //		}
 //		health <address> {
 //			application <address>...

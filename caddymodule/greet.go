@@ -61,12 +61,12 @@ func (x *exchange) greet(proven bool) (greeted bool, err error) {
 
 // hasSignature reads the body only if that is where signatures are.
 func (x *exchange) hasSignature() (bool, error) {
-	_, err := x.h.verifier.VerifyHeader(&x.request, x.arrived)
+	_, err := x.h.verifier.VerifyHeader(&x.request, x.asOf)
 	if err == nil && x.h.verifier.SignatureInBody() {
 		if err := x.readBody(); err != nil {
 			return false, err
 		}
-		_, err = x.h.verifier.Verify(&x.request, x.arrived)
+		_, err = x.h.verifier.Verify(&x.request, x.asOf)
 	}
 	return !errors.Is(err, webhook.ErrSignatureMissing), nil
 }

@@ -38,11 +38,13 @@ func (h *VerifyWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request, next c
 	if err != nil {
 		return x.refuse(err)
 	}
-	switch outcome.Kind {
-	case dedup.Duplicate:
-		return x.answer(delivery.VerdictDuplicate, `{"received":true,"duplicate":true}`)
-	case dedup.Busy:
+	switch {
+	case outcome.Kind == dedup.Busy:
 		return x.busy()
+	case outcome.Kind == dedup.Duplicate && x.replay != nil:
+		return x.forward(dedup.Outcome{}) // as somebody asks for it
+	case outcome.Kind == dedup.Duplicate:
+		return x.answer(delivery.VerdictDuplicate, `{"received":true,"duplicate":true}`)
 	}
 	defer outcome.Claim.Abort() // without effect once the application has answered 2xx
 	return x.forward(outcome)
@@ -54,14 +56,14 @@ func (x *exchange) verify() (err error) {
 	if !x.h.takes(x.r.Method) {
 		return errMethod
 	}
-	x.timed(func() { x.delivery, err = x.h.verifier.VerifyHeader(&x.request, x.arrived) })
+	x.timed(func() { x.delivery, err = x.h.verifier.VerifyHeader(&x.request, x.asOf) })
 	if err != nil {
 		return err
 	}
 	if err := x.readBody(); err != nil {
 		return err
 	}
-	x.timed(func() { x.delivery, err = x.h.verifier.Verify(&x.request, x.arrived) })
+	x.timed(func() { x.delivery, err = x.h.verifier.Verify(&x.request, x.asOf) })
 	x.verified = err == nil
 	return err
 }

@@ -47,6 +47,7 @@ type suspect struct {
 	record   delivery.Record
 	delivery diagnosis.Delivery
 	masked   map[string]bool
+	whole    *delivery.Whole
 	body     body
 }
 
@@ -80,10 +81,8 @@ func (h *hints) offer(x *exchange) bool {
 		return false
 	}
 	s := suspect{x.record, diagnosis.Delivery{
-		Request: x.request, Received: x.arrived,
-		// What is skipped has been received and not kept.
-		HeadOnly: !x.body.whole || x.body.buffer == nil && x.r.ContentLength != 0,
-	}, x.h.masked, x.body}
+		Request: x.request, Received: x.arrived, HeadOnly: x.headOnly(),
+	}, x.h.masked, x.whole, x.body}
 	s.delivery.Request.Header = x.request.Header.Clone() // the rest of Caddy may still have a use for it
 	select {
 	case h.queue <- s:
@@ -111,9 +110,9 @@ func (h *hints) look(s suspect) {
 			caddy.Log().Named(appName).Error("a rejected delivery could not be looked into",
 				zap.String("endpoint", s.record.Endpoint), zap.String("fault", fmt.Sprint(fault)))
 		}
-		s.body.release()
 		h.app.log.Write(s.record)
-		recents.Keep(&s.record, keepable(&s.delivery.Request, s.masked))
+		recents.Keep(&s.record, keepable(&s.delivery.Request, s.masked, s.whole, s.delivery.HeadOnly))
+		s.body.release()
 	}()
 	endpoint, process := h.app.described(s.record.Endpoint, s.delivery.Received)
 	f := diagnosis.Diagnose(diagnosis.DefaultLimits, s.delivery, endpoint, process)

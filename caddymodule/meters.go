@@ -18,7 +18,7 @@ var metersByName = caddy.NewUsagePool()
 
 // meters measure one endpoint. Each is found once, and not for every delivery.
 type meters struct {
-	deliveries            *prometheus.CounterVec
+	deliveries, replays   *prometheus.CounterVec
 	verify, forward, body prometheus.Histogram
 	inFlight              prometheus.Gauge
 	lastUse               *prometheus.GaugeVec // by label of a secret
@@ -52,6 +52,10 @@ func newMeters(endpoint string) *meters {
 			Namespace: "caddy", Subsystem: "webhook", Name: "deliveries_total",
 			Help: "Deliveries by endpoint and by what became of them.",
 		}, []string{"endpoint", "provider", "verdict", "reason", "mode"}),
+		replays: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "webhook", Name: "replays_total",
+			Help: "Deliveries that were handled again by hand, by endpoint and by what became of them.",
+		}, []string{"endpoint", "verdict"}),
 		verify: histogram("verify_seconds", "Time spent on verifying a delivery.",
 			[]float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, .1, 1, 10}),
 		forward: histogram("forward_seconds", "Time that the application took for a delivery.",
@@ -69,7 +73,7 @@ func newMeters(endpoint string) *meters {
 	}
 	m.newest.Store(never)
 	m.age.Store(never)
-	m.all = []prometheus.Collector{m.deliveries, m.verify, m.forward, m.body, m.inFlight, m.lastUse}
+	m.all = []prometheus.Collector{m.deliveries, m.replays, m.verify, m.forward, m.body, m.inFlight, m.lastUse}
 	return m
 }
 
@@ -82,10 +86,15 @@ func (m *meters) secretMeters(endpoint string, secrets []webhook.Secret) map[str
 	return uses
 }
 
-// count takes a delivery into account that has ended.
+// count takes a delivery into account that has ended. A replay tells nothing of its
+// sender, nor of the clocks.
 func (x *exchange) count() {
 	m, r := x.h.meters, &x.record
 	defer m.inFlight.Dec() // once the rest is told
+	if x.replay != nil {
+		m.replays.WithLabelValues(r.Endpoint, string(r.Verdict)).Inc()
+		return
+	}
 	m.deliveries.WithLabelValues(r.Endpoint, r.Provider, string(r.Verdict), string(r.Reason), string(r.Mode)).Inc()
 	m.history.Add(r.Verdict, r.Time)
 	if r.Verify != 0 {

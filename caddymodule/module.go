@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/hookpass/hookpass/delivery"
 	"github.com/hookpass/hookpass/diagnosis"
 	"github.com/hookpass/hookpass/webhook"
 )
@@ -35,10 +36,11 @@ func init() {
 // or answered here.
 //
 // It sets the placeholders {http.webhook.provider}, .endpoint, .event,
-// .delivery_id, .timestamp, .verdict, .reason and .secret (the label of the
-// secret that matched), and sends the application the header fields
+// .delivery_id, .timestamp, .verdict, .reason, .replayed and .secret (the label
+// of the secret that matched), and sends the application the header fields
 // Hookpass-Provider, -Endpoint, -Event, -Delivery, -Timestamp (Unix seconds) and
-// -Verified, from which whatever the sender wrote there has been removed. With
+// -Verified, and for what somebody had sent again -Replay, from which whatever the
+// sender wrote there has been removed. With
 // sign it also sends Webhook-Id, -Timestamp and -Signature, as Standard Webhooks
 // has them.
 type VerifyWebhook struct {
@@ -110,6 +112,7 @@ type VerifyWebhook struct {
 	lease      time.Duration   // of a claim; zero: the store knows none
 	visit      func(url string) error
 	masked     map[string]bool // header fields that are not kept
+	hidden     delivery.Hidden // what is not shown of bodies
 	meters     *meters
 	uses       map[string]prometheus.Gauge // of the secrets, by label
 	logger     *zap.Logger
@@ -210,7 +213,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("%w%s", err, h.source())
 	}
 	h.uses = h.meters.secretMeters(h.settings.name, secrets)
-	h.masked = h.settings.masked()
+	h.masked, h.hidden = h.settings.masked(), h.settings.hidden()
 	h.warnOfDroppedHeaders()
 	return nil
 }

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -13,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hookpass/hookpass/delivery"
-	"github.com/hookpass/hookpass/webhook"
 )
 
 const (
@@ -39,10 +39,20 @@ const (
 // recents are the process's, so that a reload forgets nothing.
 var recents = delivery.NewRecent(defaultRecent)
 
-// Recent is the memory of the newest deliveries, without their bodies.
+// Recent is the memory of the newest deliveries.
 type Recent struct {
 	// How many are kept, half of them rejected ones. Default: 500.
 	Capacity int `json:"capacity,omitempty"`
+
+	// Whether they are kept with their bodies, in memory alone, so that they can be
+	// seen, diagnosed and replayed. Default: they are not.
+	Bodies bool `json:"bodies,omitempty"`
+
+	// Values of JSON bodies that are never shown: names joined by dots, where * is
+	// any name or element of an array, and ** any number of them, such as
+	// data.object.email, items.*.card or **.email. Any other body is not shown at all.
+	// Default: bodies are shown, without signatures and tokens.
+	Redact []string `json:"redact,omitempty"`
 }
 
 func (r *Recent) capacity() int {
@@ -58,14 +68,49 @@ func (d *directive) recent(app *App) error {
 	}
 	app.Recent = new(Recent)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if _, err := d.enter("recent", []string{"capacity"}); err != nil {
-			return err
+		word, err := d.enter("recent", []string{"capacity", "bodies", "redact"}, "redact")
+		switch {
+		case err != nil:
+		case word == "capacity":
+			err = d.positive(&app.Recent.Capacity, "capacity 500")
+		case word == "bodies":
+			err = d.onOff(&app.Recent.Bodies, "bodies on")
+		default:
+			err = d.redact(app.Recent)
 		}
-		if err := d.positive(&app.Recent.Capacity, "capacity 500"); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (d *directive) redact(r *Recent) error {
+	paths := d.RemainingArgs()
+	if len(paths) == 0 {
+		return d.wants("redact data.object.email items.*.card **.email")
+	}
+	r.Redact = append(r.Redact, paths...)
+	if _, err := r.paths(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// paths are those of redact.
+func (r *Recent) paths() ([]delivery.Path, error) {
+	if r == nil {
+		return nil, nil
+	}
+	var all []delivery.Path
+	for _, text := range r.Redact {
+		path, err := delivery.ParsePath(text)
+		if err != nil {
+			return nil, fmt.Errorf("recent: redact: %w", err)
+		}
+		all = append(all, path)
+	}
+	return all, nil
 }
 
 // masked are the header fields of which only the names are kept: all that the
@@ -78,10 +123,6 @@ func (s *settings) masked() map[string]bool {
 		}
 	}
 	return names
-}
-
-func keepable(r *webhook.Request, masked map[string]bool) *delivery.Request {
-	return &delivery.Request{Method: r.Method, Path: r.Path, Header: r.Header, Masked: masked}
 }
 
 // Deliveries is what GET answers at DeliveriesPath: the newest first. Each has the
@@ -145,16 +186,14 @@ func matches(kept delivery.Kept, filters url.Values) bool {
 }
 
 // filterable are the fields that a query can ask for.
-var filterable = []string{"endpoint", "provider", "verdict", "reason", "event", "delivery_id", "mode", "secret", "remote", "request_id", "trace_id"}
+var filterable = []string{"endpoint", "provider", "verdict", "reason", "event", "delivery_id", "mode", "replayed", "secret", "remote", "request_id", "trace_id"}
 
-func showDelivery(_ *App, r *http.Request) (any, error) {
-	text := strings.TrimPrefix(r.URL.Path, DeliveriesPath+"/")
-	for _, kept := range recents.Newest() {
-		if strconv.FormatUint(kept.Number, 10) == text {
-			return kept.Text, nil
-		}
+func showDelivery(a *App, r *http.Request) (any, error) {
+	kept, err := keptAt(r)
+	if err != nil {
+		return nil, err
 	}
-	return nil, apiError(http.StatusNotFound, "no delivery %q is kept: GET %s tells which are", text, DeliveriesPath)
+	return a.shown(kept), nil
 }
 
 // Endpoints is what GET answers at EndpointsPath.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,6 +13,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/delivery"
 )
 
 // ask has the admin API answer, and returns the status and the JSON.
@@ -168,5 +172,112 @@ func TestTheAdminAPITellsOfTheEndpoints(t *testing.T) {
 	}
 	if strings.Contains(text, testSecret) || strings.Contains(text, "other-test-secret") {
 		t.Errorf("a secret shows in %s", text)
+	}
+}
+
+// content replaces the body.
+func content(text string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
+	}
+}
+
+func TestBodiesAreShownWithoutWhatIsRedacted(t *testing.T) {
+	const person = `{"event":"task","person":{"email":"a@example.com","name":"\u00dc\u202e"}}`
+	for name, test := range map[string]struct {
+		options, provider string
+		event             event
+		want              map[string]any
+	}{
+		"as it is": {
+			"", "saltare",
+			event{body: person},
+			map[string]any{"body": person, "replayable": true},
+		},
+		"redacted": {
+			"redact **.email other", "saltare",
+			event{body: person},
+			map[string]any{"body": strings.Replace(person, "a@example.com", "[redacted]", 1), "replayable": true},
+		},
+		"no text": {
+			"", "saltare",
+			event{body: "\xff"},
+			map[string]any{"body_base64": "/w==", "replayable": true},
+		},
+		"empty": {
+			"", "saltare",
+			event{body: " ", spoil: content("")},
+			map[string]any{"body": "", "replayable": true},
+		},
+		"no JSON, with rules": {
+			"redact **.email", "saltare",
+			event{body: "email=a@example.com"},
+			map[string]any{"body_withheld": "it is no JSON object or array in which values could be redacted", "replayable": true},
+		},
+		"a token in JSON": {
+			"", "aircall",
+			event{provider: "aircall", body: `{"event":"call"}`, spoil: content(`{"event":"call","token":"` + testSecret + `"}`)},
+			map[string]any{"body": `{"event":"call","token":"[redacted]"}`, "replayable": true},
+		},
+		"a token in a form": {
+			"", "mattermost",
+			event{provider: "mattermost", body: "text=hello", spoil: content("text=hello&token=" + testSecret)},
+			map[string]any{"body": "text=hello&token=[redacted]", "replayable": true},
+		},
+		"too large": {
+			"", "saltare",
+			event{body: strings.Repeat("x", delivery.MaxWhole)},
+			map[string]any{"body_withheld": notWhole},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApplication(t)
+			endpoint := fmt.Sprint("shown-", time.Now().UnixNano())
+			site := fmt.Sprintf("verify_webhook %s {\n name %s\n secret %s\n}\nreverse_proxy APP", test.provider, endpoint, testSecret)
+			g := serve(t, app, site)
+			g.options = "recent {\n bodies on\n" + test.options + "\n}"
+			g.load(app, site)
+			g.send("/", test.event)
+			number := newest(t, "?endpoint="+endpoint, 1)
+			var got map[string]any
+			_, text := ask(t, http.MethodGet, fmt.Sprint(DeliveriesPath, "/", number), &got)
+			for _, field := range []string{"body", "body_base64", "body_withheld", "replayable"} {
+				if got[field] != test.want[field] {
+					t.Errorf("%s is %v, want %v", field, got[field], test.want[field])
+				}
+			}
+			if got["endpoint"] != endpoint || strings.Contains(text, testSecret) || strings.Contains(text, "\u202e") {
+				t.Errorf("it is %s", text)
+			}
+			if _, all := ask(t, http.MethodGet, DeliveriesPath+"?endpoint="+endpoint, new(any)); strings.Contains(all, "body") && !strings.Contains(all, "body_bytes") || strings.Contains(all, "replayable") {
+				t.Errorf("the list is %s", all)
+			}
+		})
+	}
+}
+
+// Of every provider, what is shown of a body holds no signature and no token.
+func TestNoBodyShowsWhatProvesIt(t *testing.T) {
+	inBody := 0
+	for _, id := range catalog.IDs() {
+		p, err := catalog.Lookup(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := p.Scheme.Facts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(facts.Body) == 0 {
+			continue
+		}
+		inBody++
+		s := settings{scheme: p.Scheme}
+		if h := s.hidden(); !h.All && len(h.JSON)+len(h.Form) == 0 {
+			t.Errorf("%s hides nothing of %q", id, facts.Body)
+		}
+	}
+	if inBody < 10 {
+		t.Errorf("only %d providers have their proof in the body", inBody)
 	}
 }

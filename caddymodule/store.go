@@ -162,6 +162,7 @@ func (a *App) retire() error {
 func (a *App) apply() error {
 	buffers.setLimit(a.maxBuffered())
 	recents.Resize(a.Recent.capacity())
+	recents.KeepWhole(a.Recent != nil && a.Recent.Bodies)
 	if err := a.memory.SetCapacity(a.capacity()); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ func (x *exchange) trace() {
 		{"verdict", string(r.Verdict)},
 		{"reason", string(r.Reason)},
 		{"mode", string(r.Mode)},
+		{"replayed", string(r.Replayed)},
 		{"event", r.Event},
 		{"delivery_id", r.DeliveryID},
 		{"secret", r.Secret},

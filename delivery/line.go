@@ -61,6 +61,7 @@ func addFields(e *zerolog.Event, r *Record) {
 	addText(e, "verdict", string(r.Verdict))
 	addText(e, "reason", string(r.Reason))
 	addText(e, "mode", string(r.Mode))
+	addText(e, "replayed", string(r.Replayed))
 	addText(e, "secret", r.Secret)
 	if r.TimestampKnown {
 		e.Int64("timestamp_age_ms", r.TimestampAge.Milliseconds())

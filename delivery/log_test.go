@@ -24,6 +24,7 @@ func TestEveryFactOfARecordIsAFieldOfItsLine(t *testing.T) {
 		Verdict:        delivery.VerdictRejected,
 		Reason:         delivery.ReasonTimestampTooNew,
 		Mode:           delivery.ModeEnforce,
+		Replayed:       delivery.ReplayedManual,
 		Secret:         "current",
 		TimestampAge:   -1500 * time.Millisecond,
 		TimestampKnown: true,
@@ -38,7 +39,7 @@ func TestEveryFactOfARecordIsAFieldOfItsLine(t *testing.T) {
 	}
 	const want = `{"time":"2026-03-01T12:04:05.678Z","endpoint":"saltare-prod","provider":"saltare",` +
 		`"delivery_id":"7f9c2ba4","event":"task.created","verdict":"rejected","reason":"timestamp_too_new",` +
-		`"mode":"enforce","secret":"current","timestamp_age_ms":-1500,"body_bytes":1024,"verify_us":12,` +
+		`"mode":"enforce","replayed":"manual","secret":"current","timestamp_age_ms":-1500,"body_bytes":1024,"verify_us":12,` +
 		`"forward_ms":250,"status":204,"remote":"192.0.2.1:4711","request_id":"0d5a2ad0",` +
 		`"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",` +
 		`"hint":"too_new: signed in the future"}` + "\n"

@@ -37,19 +37,24 @@ type Request struct {
 	Method, Path string
 	Header       map[string][]string
 	Masked       map[string]bool // names of fields whose values are not kept
+	Whole        *Whole          // nil: it is not kept whole
 }
 
 // Kept is a delivery that is kept.
 type Kept struct {
 	Number uint64          // of those since the process began
 	Text   json.RawMessage // the fields of its line in the log, and number, method, path and header
+	Whole  *Whole          // nil: it is not kept whole, or not any more
 }
 
 // half are deliveries, the oldest first.
 type half struct {
 	kept     []Kept
 	capacity int
-	bytes    int
+	bytes    int // of texts
+
+	wholeBytes, mostWhole int
+	bare                  int // how many of the oldest are not kept whole
 }
 
 // NewRecent returns an empty memory of that many deliveries.
@@ -70,8 +75,10 @@ func (r *Recent) Resize(capacity int) {
 	}
 }
 
-// Keep keeps a delivery. It keeps nothing of what it is given, but copies.
-func (r *Recent) Keep(record *Record, request *Request) {
+// Keep keeps a delivery and returns its number. It keeps nothing of what it is given,
+// but copies, and the header of the whole.
+func (r *Recent) Keep(record *Record, request *Request) uint64 {
+	whole := request.Whole.copied()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
@@ -81,23 +88,30 @@ func (r *Recent) Keep(record *Record, request *Request) {
 	if record.Verdict == VerdictRejected {
 		h = &r.halves[1]
 	}
-	h.kept = append(h.kept, Kept{r.last, text})
+	h.kept = append(h.kept, Kept{r.last, text, whole})
 	h.bytes += len(text)
+	h.wholeBytes += whole.size()
 	h.shrink()
 	if r.changed != nil {
 		close(r.changed)
 		r.changed = nil
 	}
+	return r.last
 }
 
 func (h *half) shrink() {
+	for ; h.bare < len(h.kept) && (h.mostWhole == 0 || h.wholeBytes > h.mostWhole); h.bare++ {
+		h.wholeBytes -= h.kept[h.bare].Whole.size()
+		h.kept[h.bare].Whole = nil
+	}
 	drop := 0
 	for len(h.kept)-drop > h.capacity || h.bytes > maxKept {
 		h.bytes -= len(h.kept[drop].Text)
+		h.wholeBytes -= h.kept[drop].Whole.size()
 		h.kept[drop] = Kept{} // append moves the others one day, until then it would live on
 		drop++
 	}
-	h.kept = h.kept[drop:]
+	h.kept, h.bare = h.kept[drop:], max(h.bare-drop, 0)
 }
 
 // Newest returns what is kept, the newest first.

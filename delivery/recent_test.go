@@ -128,8 +128,9 @@ func TestKeepersAndReadersDoNotDisturbEachOther(t *testing.T) {
 	for range 4 {
 		running.Go(func() {
 			for range 100 {
-				r.Keep(&delivery.Record{DeliveryID: "id"}, &delivery.Request{Method: "POST"})
-				r.Newest()
+				r.Keep(&delivery.Record{DeliveryID: "id"}, &delivery.Request{Method: "POST", Whole: &delivery.Whole{Body: []byte("body")}})
+				wholes(r)
+				r.KeepWhole(true)
 				r.Resize(20)
 			}
 		})
@@ -172,5 +173,76 @@ func TestWhoWaitsIsToldOfWhatCameMeanwhile(t *testing.T) {
 	<-more
 	if all, _ := r.After(4); !slices.Equal(numbers(all), []uint64{5}) {
 		t.Errorf("then comes %d", numbers(all))
+	}
+}
+
+func whole(size int) *delivery.Request {
+	return &delivery.Request{Whole: &delivery.Whole{Body: make([]byte, size)}}
+}
+
+// wholes are the numbers of those that are kept whole, the newest first.
+func wholes(r *delivery.Recent) (numbers []uint64) {
+	for _, kept := range r.Newest() {
+		if kept.Whole != nil {
+			numbers = append(numbers, kept.Number)
+		}
+	}
+	return numbers
+}
+
+func TestDeliveriesAreKeptWholeOnlyWhereTheyShallBe(t *testing.T) {
+	r := delivery.NewRecent(20)
+	r.Keep(&delivery.Record{}, whole(1))
+	if got := wholes(r); len(got) != 0 {
+		t.Errorf("kept whole at first: %d", got)
+	}
+	r.KeepWhole(true)
+	body, header := []byte("body"), map[string][]string{"X-Large": {strings.Repeat("x", delivery.MaxWhole-100)}}
+	for _, w := range []*delivery.Whole{
+		{Body: body},
+		{Body: make([]byte, delivery.MaxWhole)},
+		{Body: make([]byte, delivery.MaxWhole+1)},
+		{Header: header},
+		{Header: header, Body: make([]byte, 100)},
+	} {
+		r.Keep(&delivery.Record{}, &delivery.Request{Whole: w})
+	}
+	if got, want := wholes(r), []uint64{5, 3, 2}; !slices.Equal(got, want) {
+		t.Errorf("kept whole are %d, want %d", got, want)
+	}
+	copy(body, "gone")
+	if got := r.Newest()[4].Whole.Body; string(got) != "body" {
+		t.Errorf("the body has become %q", got)
+	}
+	r.KeepWhole(false)
+	r.KeepWhole(true)
+	if got := wholes(r); len(got) != 0 || len(r.Newest()) != 6 {
+		t.Errorf("kept whole are %d of %d, want none of 6", got, len(r.Newest()))
+	}
+}
+
+// What is too much goes from the oldest ones of its half, which are kept otherwise.
+func TestWhatIsKeptWholeIsBounded(t *testing.T) {
+	r := delivery.NewRecent(400)
+	r.KeepWhole(true)
+	r.Keep(&delivery.Record{Verdict: delivery.VerdictForwarded}, whole(1000))
+	const most = 16 << 20 / delivery.MaxWhole
+	for range most + 10 {
+		r.Keep(&delivery.Record{Verdict: delivery.VerdictRejected}, whole(delivery.MaxWhole))
+	}
+	if got := wholes(r); len(got) != most+1 || got[0] != most+11 || got[most] != 1 || len(r.Newest()) != most+11 {
+		t.Errorf("kept whole are %d of %d, want the newest %d of the rejected ones and the other", got, len(r.Newest()), most)
+	}
+	for range 300 { // the others go with their number
+		r.Keep(&delivery.Record{Verdict: delivery.VerdictRejected}, whole(1))
+	}
+	if got := wholes(r); len(got) != 201 {
+		t.Errorf("%d are kept whole, want 201", len(got))
+	}
+	for range most + 10 {
+		r.Keep(&delivery.Record{Verdict: delivery.VerdictRejected}, whole(delivery.MaxWhole))
+	}
+	if got := wholes(r); len(got) != most+1 {
+		t.Errorf("%d are kept whole, want %d", len(got), most+1)
 	}
 }

@@ -86,6 +86,13 @@ const (
 	ModeMonitor Mode = "monitor"
 )
 
+// Replayed is who had a delivery handled again. It is empty for what a sender sent.
+// The set is closed.
+type Replayed string
+
+// ReplayedManual means that somebody asked for it.
+const ReplayedManual Replayed = "manual"
+
 // Record tells of one delivery. A field's zero value means that the fact is
 // not known or does not apply, and leaves the field out of the log line.
 type Record struct {
@@ -108,6 +115,8 @@ type Record struct {
 	Reason Reason
 	// Mode is the endpoint's mode.
 	Mode Mode
+	// Replayed is who had it handled again, if it did not come from its sender.
+	Replayed Replayed
 	// Secret is the label of the secret that the signature was made with: its
 	// name in the configuration, never the secret.
 	Secret string

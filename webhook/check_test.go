@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -101,6 +102,33 @@ func TestFacts(t *testing.T) {
 			got, err := tt.scheme.Facts()
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(tt.want) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFactsTellWhereInTheBodyTheProofIs(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		scheme Scheme
+		want   []string
+	}{
+		{"in the head", Scheme{Type: TypeToken, Signature: "header X-Token"}, nil},
+		{"a field", Scheme{Type: TypeToken, Signature: "body data.to-ken|a*b.token"}, []string{"body data.to-ken", "body a*b.token"}},
+		{"a field of elements", Scheme{Type: TypeToken, Signature: "body value.#.clientState"}, []string{"body value.#.clientState"}},
+		{"a field of a form", Scheme{Type: TypeToken, Signature: "form token"}, []string{"form token"}},
+		{"all of it", Scheme{Type: TypeJWT, Signature: "body", Algorithm: "HS256"}, []string{"body"}},
+		{
+			"besides", Scheme{
+				Type: TypeHMAC, Algorithm: "sha256", Encoding: "hex", Signature: "header X-Sig", Signed: "{body}",
+				Require: "body token {with:token}",
+			}, []string{"body token"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.scheme.Facts()
+			if err != nil || !slices.Equal(got.Body, tt.want) {
+				t.Errorf("got %q, %v; want %q", got.Body, err, tt.want)
 			}
 		})
 	}

@@ -25,6 +25,7 @@ type Facts struct {
 	SignsURL     bool     // the signature covers the URL, which must then be known as the sender knows it
 	Parameters   []string // the names of {with:NAME}
 	Header       []string // the header fields the scheme reads, canonical
+	Body         []string // the places in the body of signatures and tokens; "body" is all of it
 }
 
 // Facts returns what follows from s. The error wraps [ErrScheme] if s does not
@@ -62,7 +63,47 @@ func (s Scheme) Facts() (Facts, error) {
 			f.Header = slices.Concat(f.Header, list.fields(), names)
 		}
 	}
+	f.Body = c.signature.inBodyAt()
+	if c.require.template().uses(segmentWith) {
+		f.Body = append(f.Body, c.require.place.inBodyAt()...)
+	}
 	return f, nil
+}
+
+// inBodyAt returns the place in words, one for each of its names, if it is in the
+// body.
+func (p Place) inBodyAt() []string {
+	switch p.kind {
+	case inBody, inForm, inMultipart:
+	default:
+		return nil
+	}
+	if len(p.names) == 0 {
+		return []string{string(p.kind)}
+	}
+	var all []string
+	for _, name := range p.names {
+		if p.kind == inForm {
+			all = append(all, string(p.kind)+" "+name)
+			continue
+		}
+		for one := range strings.SplitSeq(name, "+") {
+			all = append(all, string(p.kind)+" "+unescaped(one))
+		}
+	}
+	return all
+}
+
+// unescaped undoes [jsonPath].
+func unescaped(path string) string {
+	var text strings.Builder
+	for i := 0; i < len(path); i++ {
+		if path[i] == '\\' && i+1 < len(path) {
+			i++
+		}
+		text.WriteByte(path[i])
+	}
+	return text.String()
 }
 
 // places are where the scheme reads anything.
