@@ -73,11 +73,13 @@ func (e encoding) bytes(text string, most int) ([]byte, bool) {
 	return out[:n], err == nil && n <= most
 }
 
+// unpadded takes whole padding away. What is left of any other does not decode, so
+// that a signature has one text with padding, and one without.
 func (e encoding) unpadded(text string) string {
-	if e == encodingHex {
+	if e == encodingHex || len(text)%4 != 0 {
 		return text
 	}
-	return strings.TrimRight(text, "=")
+	return strings.TrimSuffix(strings.TrimSuffix(text, "="), "=")
 }
 
 func (e encoding) decodeTo(dst, src []byte) (int, error) {

@@ -118,6 +118,8 @@ func testSDK(t *testing.T, n *nodejs.Script, p provider) {
 			t.Errorf("signed long ago: the SDK says %q, and is said to be ageless: %t", refusal, p.Ageless)
 		}
 	}
+
+	lab.takesNothingElse(t)
 }
 
 // lab is where hookpass and an SDK look at the same deliveries.
@@ -243,7 +245,7 @@ func (l *lab) ask(t *testing.T, r *webhook.Request) (refusal string, crash bool)
 	t.Helper()
 	header := map[string]string{} // as in node:http
 	for name := range r.Header {
-		header[strings.ToLower(name)] = r.Header.Get(name)
+		header[strings.ToLower(name)] = strings.Join(r.Header[name], ", ")
 	}
 	var answer answer
 	l.node.Ask(t, task{Action: "verify", Provider: l.provider.ID, keys: l.own, Method: r.Method, URL: r.URL, Header: header, Body: string(r.Body)}, &answer)
