@@ -28,6 +28,7 @@ func TestCommandLinePage(t *testing.T) {
 			ran++
 		case "sh":
 			command, output := s.sh(exported + b.text)
+			command.Env = append(command.Env, "CADDY_ADMIN="+s.replace.Replace("ADMIN"))
 			command.Dir = work
 			if err := command.Run(); err != nil {
 				t.Fatalf("%s:%d: %v\n%s", b.page, b.line, err, output)

@@ -66,6 +66,8 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"nobody is well":   {[]string{"health", "--address", "unix/" + request}, 1, "", "hookpass health: hookpass takes no deliveries, or cannot be asked"},
 		"health's flag":    {[]string{"health", "--adress", ":1"}, 1, "", "unknown flag: --adress: did you mean --address? See hookpass health --help"},
 		"a flag's value":   {[]string{"verify", "--at", "noon"}, 1, "", "write a time such as 2026-01-01T00:00:00Z"},
+		"no such verdict":  {[]string{"tail", "--verdict", "reject"}, 1, "", "hookpass tail: --verdict reject: did you mean rejected?"},
+		"nobody to follow": {[]string{"tail", "-n", "1", "--address", "unix/" + request}, 1, "", "hookpass tail: asking the hookpass whose admin API is at unix/" + request},
 		"a wrong word":     {[]string{"dedup", "froget"}, 1, "", `hookpass dedup: unknown word "froget": did you mean forget?`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +79,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 	}
 }
 
-var ownCommands = []string{"dedup", "explain", "listen", "providers", "send", "sign", "verify"}
+var ownCommands = []string{"dedup", "explain", "listen", "providers", "send", "sign", "tail", "verify"}
 
 func TestManualPagesAndCompletionsHaveOurCommands(t *testing.T) {
 	dir := t.TempDir()

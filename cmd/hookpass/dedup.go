@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,9 +15,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/hookpass/hookpass/caddymodule"
 	"github.com/hookpass/hookpass/catalog"
@@ -63,13 +61,14 @@ var (
 type memory struct {
 	output io.Writer
 
-	address, body string
-	all, json     bool
+	adminFlag
+	body      string
+	all, json bool
 }
 
 func (m *memory) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("dedup", flag.ContinueOnError)
-	f.StringVar(&m.address, "address", caddy.DefaultAdminListen, "The address of the admin API")
+	m.register(f)
 	f.StringVar(&m.body, "body", "", "Forget the delivery with the body in this file; - is the standard input")
 	f.BoolVar(&m.all, "all", false, "Forget all deliveries of the endpoint")
 	f.BoolVar(&m.json, "json", false, "Print what is remembered, or was forgotten, as JSON")
@@ -91,7 +90,7 @@ func (m *memory) run(args []string) error {
 
 func (m *memory) list() error {
 	var state caddymodule.DedupState
-	if err := m.ask(http.MethodGet, "", nil, &state); err != nil {
+	if err := m.ask(context.Background(), http.MethodGet, caddymodule.DedupPath, nil, &state); err != nil {
 		return err
 	}
 	if m.json {
@@ -169,7 +168,7 @@ type forgottenDelivery struct {
 
 func (m *memory) forgetOne(endpoint string, what url.Values, name string) error {
 	var forgotten caddymodule.Forgotten
-	if err := m.ask(http.MethodDelete, "/"+endpoint, what, &forgotten); err != nil {
+	if err := m.ask(context.Background(), http.MethodDelete, caddymodule.DedupPath+"/"+endpoint, what, &forgotten); err != nil {
 		return err
 	}
 	if !forgotten.Known {
@@ -180,15 +179,4 @@ func (m *memory) forgetOne(endpoint string, what url.Values, name string) error 
 	}
 	_, err := fmt.Fprintf(m.output, "forgot %s: the next copy goes to the application\n", name)
 	return err
-}
-
-// ask calls the admin API and reads its answer.
-func (m *memory) ask(method, path string, query url.Values, answer any) error {
-	uri := url.URL{Path: caddymodule.DedupPath + path, RawQuery: query.Encode()}
-	resp, err := caddycmd.AdminAPIRequest(m.address, method, uri.String(), nil, nil)
-	if err != nil {
-		return fmt.Errorf("asking the hookpass whose admin API is at %s: %w", m.address, err)
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(resp.Body).Decode(answer)
 }
