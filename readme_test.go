@@ -222,7 +222,7 @@ func TestConfigurationsOfTheDocs(t *testing.T) {
 			}
 			cmd := exec.CommandContext(t.Context(), binary, "validate", "--config", path)
 			cmd.Env = append(os.Environ(), "STRIPE_WEBHOOK_SECRET=a", "REDIS_PASSWORD=a", "GITHUB_WEBHOOK_SECRET=a", "SALTARE_SECRET=b", "SALTARE_SECRET_OLD=c", "ACME_SECRET=d", "ACME_API_KEY=d", "DOCKER_HUB_WEBHOOK_SECRET=e", "APP_SECRET=f",
-				"STRIPE_SECRET_EU=a", "STRIPE_SECRET_US=b", "SQUARE_SIGNATURE_KEY=c", "GITLAB_WEBHOOK_SECRET=d")
+				"STRIPE_SECRET_EU=a", "STRIPE_SECRET_US=b", "SQUARE_SIGNATURE_KEY=c", "GITLAB_WEBHOOK_SECRET=d", "CONSOLE_PASSWORD_HASH=$2a$14$X3ulqf/iGxnf1k6oMZ.RZeJUoqI9PX2PM4rS5lkIKJXduLGXGPrt6")
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

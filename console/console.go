@@ -29,7 +29,8 @@ func init() {
 	caddy.RegisterModule(&Console{})
 	httpcaddyfile.RegisterHandlerDirective(directive, func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		c := new(Console)
-		return c, c.UnmarshalCaddyfile(h.Dispenser)
+		err := c.UnmarshalCaddyfile(h.Dispenser)
+		return c, err
 	})
 	// Behind all that authenticates and rewrites, and like metrics before what
 	// answers everything.
@@ -138,7 +139,7 @@ func (*Console) servePage(w http.ResponseWriter, r *http.Request) error {
 		http.Error(w, "use GET", http.StatusMethodNotAllowed)
 	default:
 		w.Header().Set("Content-Type", kinds[path.Ext(name)])
-		_, _ = w.Write(text) // to somebody who has left
+		_, _ = w.Write(text) //nolint:gosec // a file that is embedded, and as it is
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hookpass/hookpass/interop/internal/nodejs"
+	"github.com/hookpass/hookpass/internal/nodejs"
 )
 
 // lab is what the tests share.
@@ -25,7 +25,7 @@ type lab struct {
 }
 
 func TestInterop(t *testing.T) {
-	nodejs.Install(t)
+	nodejs.Install(t, ".")
 	l := &lab{hookpass: build(t), sdks: nodejs.Start(t, "sdk.mjs"), application: newRecorder(t)}
 	l.gate = startGate(t, l.hookpass, l.application.URL)
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
-	"github.com/hookpass/hookpass/interop/internal/nodejs"
+	"github.com/hookpass/hookpass/internal/nodejs"
 )
 
 // bySigners is the source of the vectors that vectors.mjs can compute.

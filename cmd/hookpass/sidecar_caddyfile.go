@@ -75,7 +75,7 @@ func (c *sidecarConfig) caddyfile(terminal bool) (*caddyfile, error) {
 	if err := c.writeSite(f, upstreams); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return f, c.writeConsole(f)
 }
 
 // or returns what is said, or else the default.
@@ -88,9 +88,10 @@ func (c *sidecarConfig) or(name, unlessSaid string) said {
 
 const off = "off"
 
-func (c *sidecarConfig) listen() said { return c.or("LISTEN", ":8080") }
-func (c *sidecarConfig) health() said { return c.or("HEALTH_LISTEN", defaultHealth) }
-func (c *sidecarConfig) admin() said  { return c.or("ADMIN", "localhost:2019") }
+func (c *sidecarConfig) listen() said  { return c.or("LISTEN", ":8080") }
+func (c *sidecarConfig) health() said  { return c.or("HEALTH_LISTEN", defaultHealth) }
+func (c *sidecarConfig) console() said { return c.or("CONSOLE", off) }
+func (c *sidecarConfig) admin() said   { return c.or("ADMIN", "localhost:2019") }
 
 func (c *sidecarConfig) writeOptions(f *caddyfile, upstreams []upstream, terminal bool) error {
 	f.line(c.admin(), "admin", quoted(c.admin().text))
@@ -397,7 +398,7 @@ func usableHost(text string) bool {
 // it twice, and deals out the connections.
 func (c *sidecarConfig) checkPorts(upstreams []upstream) error {
 	taken := map[string]said{}
-	for _, own := range []said{c.listen(), c.health(), c.admin()} {
+	for _, own := range []said{c.listen(), c.health(), c.admin(), c.console()} {
 		_, port, err := net.SplitHostPort(own.text)
 		if err != nil {
 			continue // off, a socket, or an error elsewhere
@@ -459,6 +460,12 @@ func (f *caddyfile) explain(err error) error {
 	for _, known := range withoutLine {
 		if strings.Contains(text, known.has) && (at < 0 || known.begins == "max_body") {
 			at = slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), known.begins) })
+		}
+	}
+	for i, line := range lines {
+		port, site := strings.CutPrefix(strings.TrimSuffix(line, " {"), "http://")
+		if site && strings.Contains(text, "listening on") && strings.Contains(text, port+": ") {
+			at = i
 		}
 	}
 	if at < 0 || f.from[at].from == "" {

@@ -477,3 +477,34 @@ func TestHealthTellsWhatItAsked(t *testing.T) {
 		t.Errorf("of nobody, it says %v", err)
 	}
 }
+
+// The console is for those alone who know the password, and tells of the sidecar's
+// endpoint.
+func TestSidecarServesTheConsole(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := socketDir(t)
+	launch(t, dir, sidecarEnvironment(dir, "localhost:1", "HOOKPASS_CONSOLE="+address, "HOOKPASS_CONSOLE_USER=ann", "HOOKPASS_CONSOLE_PASSWORD_HASH_FILE="+secretFiles(t)+"/hash"), "sidecar")
+	for password, want := range map[string]int{"": http.StatusUnauthorized, mark: http.StatusOK} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/webhooks/endpoints", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("ann", password)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != want || strings.Contains(string(text), `"name":"saltare"`) != (want == http.StatusOK) {
+			t.Errorf("with the password %q: %s %s, %v", password, answer.Status, text, err)
+		}
+	}
+}

@@ -55,6 +55,10 @@ var sidecarSettings = []setting{
 	{"LOG", ofProcess, false, "json, text, or a file for the log of deliveries"},
 	{"HEALTH_LISTEN", ofProcess, false, "Where health checks are answered, :8081 by default, or off"},
 	{"ADMIN", ofProcess, false, "Where Caddy's admin API is, localhost:2019 by default, or off"},
+	{"CONSOLE", ofProcess, false, "Where the operator's page is, such as localhost:8082; off by default"},
+	{"CONSOLE_USER", ofProcess, false, "Who may see it, which an address that others reach needs"},
+	{"CONSOLE_PASSWORD_HASH", ofProcess, true, "The user's password, as hookpass hash-password prints it"},
+	{"CONSOLE_PASSWORD_HASH_FILE", ofProcess, false, "A file with that hash"},
 	{"GRACE_PERIOD", ofProcess, false, "How long a stop waits for what is in flight, 8s by default"},
 }
 
@@ -347,7 +351,7 @@ func (c *sidecarConfig) referredTo(name string) bool {
 	if given.variable == "" || strings.HasSuffix(unnumbered(name), "_FILE") {
 		return false
 	}
-	return slices.ContainsFunc(c.endpoints, func(e sidecarEndpoint) bool {
+	return name == consoleHash || slices.ContainsFunc(c.endpoints, func(e sidecarEndpoint) bool {
 		return slices.Contains([]string{"SECRET", "SIGN", e.prefix + "SECRET", e.prefix + "SIGN"}, unnumbered(name)) ||
 			strings.HasPrefix(name, e.prefix+"WITH_")
 	}) || name == "DEDUP" && strings.Contains(given.text, "://")

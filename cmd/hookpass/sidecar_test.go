@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,8 +42,12 @@ func readCase(t *testing.T, text string) (environ []string, flags sidecarFlags) 
 func secretFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"one", "two", "#3 words"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(mark+name+"\n"), 0o600); err != nil {
+	for _, name := range []string{"one", "two", "#3 words", "hash"} {
+		text := mark + name
+		if name == "hash" {
+			text = "$2a$04$ojPMKpb/HiyjhBAUHSZ5kul9JBQOFLmAzNDLTMa00V8FCCFKy/1Eq"
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,6 +180,20 @@ func TestSidecarRefuses(t *testing.T) {
 		{complete + "HOOKPASS_LOG=xml", `HOOKPASS_LOG: "xml" is none of json, text and an absolute path`},
 		{complete + "HOOKPASS_SIGN=whsec_" + mark + "!", `HOOKPASS_SIGN: secret has the wrong encoding`},
 		{complete + "HOOKPASS_SIGN=" + mark + "\nHOOKPASS_SIGN_FILE=" + dir + "/one", "HOOKPASS_SIGN_FILE: there may be one alone, and HOOKPASS_SIGN says it, too"},
+		{complete + "HOOKPASS_CONSOLE=8082", `HOOKPASS_CONSOLE: "8082" is no address: write it like localhost:8082, or off`},
+		{complete + "HOOKPASS_CONSOLE=localhost:8080", "HOOKPASS_CONSOLE: port 8080 is that of HOOKPASS_LISTEN: choose another"},
+		{complete + "HOOKPASS_CONSOLE=:8082", `HOOKPASS_CONSOLE: whoever reaches ":8082" would see the deliveries: write localhost:8082, or set HOOKPASS_CONSOLE_USER, and HOOKPASS_CONSOLE_PASSWORD_HASH to what hookpass hash-password prints`},
+		{complete + "HOOKPASS_CONSOLE=0.0.0.0:8082", "HOOKPASS_CONSOLE: whoever reaches"},
+		{complete + "HOOKPASS_CONSOLE=[::]:8082", "HOOKPASS_CONSOLE: whoever reaches"},
+		{complete + "HOOKPASS_CONSOLE=10.0.0.1:8082", "HOOKPASS_CONSOLE: whoever reaches"},
+		{complete + "HOOKPASS_CONSOLE=hooks.example.com:8082", "HOOKPASS_CONSOLE: whoever reaches"},
+		{complete + "HOOKPASS_CONSOLE=:8082\nHOOKPASS_CONSOLE_USER=ann", "HOOKPASS_CONSOLE_USER: a user needs a password: set HOOKPASS_CONSOLE_PASSWORD_HASH"},
+		{complete + "HOOKPASS_CONSOLE=:8082\nHOOKPASS_CONSOLE_PASSWORD_HASH=" + mark, "HOOKPASS_CONSOLE_PASSWORD_HASH: a password needs a user: set HOOKPASS_CONSOLE_USER"},
+		{complete + "HOOKPASS_CONSOLE=:8082\nHOOKPASS_CONSOLE_USER=ann\nHOOKPASS_CONSOLE_PASSWORD_HASH=" + mark, "HOOKPASS_CONSOLE_PASSWORD_HASH: it is no password's hash by bcrypt: write what hookpass hash-password prints"},
+		{complete + "HOOKPASS_CONSOLE=:8082\nHOOKPASS_CONSOLE_USER=ann\nHOOKPASS_CONSOLE_PASSWORD_HASH_FILE=" + dir + "/one", "HOOKPASS_CONSOLE_PASSWORD_HASH_FILE: it is no password's hash by bcrypt"},
+		{complete + "HOOKPASS_CONSOLE=:8082\nHOOKPASS_CONSOLE_USER=ann\n--console-password-hash-file=" + dir + "/one", "--console-password-hash-file: it is no password's hash by bcrypt"},
+		{complete + "HOOKPASS_CONSOLE_USER=ann", "HOOKPASS_CONSOLE_USER: there is no console: set HOOKPASS_CONSOLE, such as localhost:8082"},
+		{complete + "HOOKPASS_CONSOLE=off\nHOOKPASS_CONSOLE_PASSWORD_HASH=" + mark, "HOOKPASS_CONSOLE_PASSWORD_HASH: there is no console"},
 		{complete + "HOOKPASS_DEDUP=disk", "HOOKPASS_DEDUP: it is none of memory, off, an absolute path for the journal, and a redis:// URL"},
 		{complete + "HOOKPASS_DEDUP=http://u:" + mark + "@host", "HOOKPASS_DEDUP: dedup: wrong options for redis: URL 1 begins with neither redis://"},
 		{complete + "--dedup=redis://u:" + mark + "@host", "--dedup: must hold no password, as everybody on the machine sees it: set HOOKPASS_DEDUP instead"},
@@ -230,6 +249,29 @@ func sidecarError(t *testing.T, text string) error {
 		return err
 	}
 	return validateSidecar(file)
+}
+
+// Where a port is taken, the error names the variable that says the port.
+func TestSidecarNamesThePortThatIsTaken(t *testing.T) {
+	environ, flags := readCase(t, `
+		HOOKPASS_PROVIDER=stripe
+		HOOKPASS_SECRET=`+mark+`
+		HOOKPASS_UPSTREAM=app:3000
+		HOOKPASS_CONSOLE=localhost:8082`)
+	config, err := readSidecar(environ, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := config.caddyfile(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{":8080": "HOOKPASS_LISTEN: ", "localhost:8082": "HOOKPASS_CONSOLE: "} {
+		taken := fmt.Errorf("loading new config: http app module: start: listening on %s: listen tcp: address already in use", address)
+		if err := file.explain(taken); !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s is taken: %v", address, err)
+		}
+	}
 }
 
 // A Service named hookpass makes Kubernetes set these in every container.

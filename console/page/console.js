@@ -28,7 +28,7 @@ function matcher() {
 	return (delivery) => (endpoint === "" || delivery.endpoint === endpoint) &&
 		(verdict === "" || delivery.verdict === verdict) &&
 		(pattern === "" || event.test((delivery.event ?? "").toLowerCase())) &&
-		(id === "" || String(delivery.number) === id || [delivery.delivery_id, delivery.request_id, delivery.trace_id].some((has) => has?.includes(id)));
+		(id === "" || `#${delivery.number}` === id || [delivery.delivery_id, delivery.request_id, delivery.trace_id].some((has) => has?.includes(id)));
 }
 
 function show() {

@@ -54,7 +54,7 @@ export function moment(iso, format = clock) {
 
 export const full = (iso) => fullFormat.format(new Date(iso));
 
-const relative = new Intl.RelativeTimeFormat("en", { style: "short", numeric: "always" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 
 export function ago(iso) {
 	const seconds = Math.max(0, (Date.now() - new Date(iso)) / 1000);

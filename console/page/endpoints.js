@@ -18,14 +18,14 @@ function card(endpoint, choose) {
 		button.addEventListener("click", () => choose(endpoint.name, verdict));
 		return button;
 	});
-	const history = bars(endpoint.last_hour ?? []);
+	const history = minutesOf(endpoint.last_hour);
 	return make("li", { className: "endpoint-card" },
 		make("div", { className: "title" },
 			make("h3", {}, shown(endpoint.name)),
 			make("span", {}, [endpoint.provider !== endpoint.name && shown(endpoint.provider), endpoint.mode === "monitor" && "monitor mode"].filter(Boolean).join(", ")),
 			make("span", { className: "rate", title: "Mean of the last five minutes" }, `${rate(history)} a minute`)),
 		plot(history),
-		make("p", { className: "legend" }, make("span", {}, "1 hour ago"), make("span", {}, "up: let pass, down: refused or failed"), make("span", {}, "now")),
+		make("p", { className: "legend" }, make("span", {}, "1 h ago"), make("span", { title: "Below the line: rejected, failed or busy" }, "up: accepted, down: not"), make("span", {}, "now")),
 		counts.length > 0
 			? make("div", { className: "verdicts" }, ...counts)
 			: make("p", { className: "calm" }, "Nothing has come since hookpass was started."),
@@ -43,8 +43,8 @@ function since(iso, before = "") {
 	return time;
 }
 
-/** bars are the minutes of the last hour, the oldest first: [let pass, refused]. */
-function bars(lastHour) {
+/** minutesOf are the last hour's, the oldest first: [accepted, not]. */
+function minutesOf(lastHour) {
 	const now = Math.floor(Date.now() / minute);
 	const history = Array.from({ length: minutes }, () => [0, 0]);
 	for (const { minute: at, deliveries } of lastHour) {
@@ -60,19 +60,22 @@ function rate(history) {
 	return mean >= 10 ? Math.round(mean) : Number(mean.toFixed(1));
 }
 
+// The plot is 300 units wide and 40 high; the axis is where the higher of what is
+// above and of what is below leaves it room.
 function plot(history) {
-	const most = Math.max(1, ...history.flat());
+	const [up, down] = [0, 1].map((i) => Math.max(0, ...history.map((bar) => bar[i])));
+	const unit = 38 / Math.max(1, up + down);
+	const axis = up + down === 0 ? 39 : 1 + up * unit;
+	const bars = (i, direction) => history.map((bar, at) => {
+		const height = direction * Math.max(bar[i] && 1, bar[i] * unit);
+		return height === 0 ? "" : `M${at * 5 + .5} ${axis}v${height.toFixed(2)}h4v${(-height).toFixed(2)}z`;
+	}).join("");
 	const sum = (i) => history.reduce((total, bar) => total + bar[i], 0);
-	const shapes = [];
-	history.forEach(([passed, other], i) => {
-		for (const [className, n, down] of [["passed", passed, false], ["refused", other, true]]) {
-			if (n === 0) continue;
-			const height = Math.max(1, 18 * n / most);
-			shapes.push(svg("rect", { class: className, x: i * 5 + .5, width: 4, y: down ? 20.5 : 19.5 - height, height }));
-		}
-	});
 	return svg("svg", {
 		class: "plot", viewBox: "0 0 300 40", preserveAspectRatio: "none", role: "img",
-		"aria-label": `In the last hour ${sum(0)} let pass and ${sum(1)} refused or failed, at most ${Math.max(0, ...history.flat())} of a kind in a minute.`,
-	}, ...shapes, svg("line", { class: "axis", x1: 0, x2: 300, y1: 20, y2: 20 }));
+		"aria-label": `In the last hour ${sum(0)} accepted and ${sum(1)} not, at most ${up} and ${down} in a minute.`,
+	},
+		svg("path", { class: "passed", d: bars(0, -1) }),
+		svg("path", { class: "refused", d: bars(1, 1) }),
+		svg("line", { class: "axis", x1: 0, x2: 300, y1: axis, y2: axis }));
 }

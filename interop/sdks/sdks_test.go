@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"github.com/hookpass/hookpass/catalog"
-	"github.com/hookpass/hookpass/interop/internal/nodejs"
+	"github.com/hookpass/hookpass/internal/nodejs"
 	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
 )
@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "write the list of the providers that ar
 const proven = "proven.txt"
 
 func TestSDKs(t *testing.T) {
-	nodejs.Install(t)
+	nodejs.Install(t, ".")
 	n := nodejs.Start(t, "sdks.mjs")
 	var list struct {
 		Providers []provider `json:"providers"`

@@ -18,21 +18,22 @@ type Script struct {
 	answers *json.Decoder
 }
 
-// Install installs, in the test's folder, what package-lock.json pins, unless
-// that is installed.
-func Install(t *testing.T) {
+// Install installs, in a folder, what its package-lock.json pins, unless that is
+// installed.
+func Install(t *testing.T, folder string) {
 	t.Helper()
-	pinned, err := os.Stat("package-lock.json")
+	pinned, err := os.Stat(filepath.Join(folder, "package-lock.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// npm writes this file last.
-	installed, err := os.Stat("node_modules/.package-lock.json")
+	installed, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json"))
 	if err == nil && !installed.ModTime().Before(pinned.ModTime()) {
 		return
 	}
 	t.Log("the packages of Node are not installed, or not these: running npm ci")
 	command := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	command.Dir = folder
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci, which needs Node 20.19 or later: %v\n%s", err, output)
 	}
