@@ -167,7 +167,12 @@ func (x *exchange) claim() (dedup.Outcome, error) {
 	if err := x.h.app.begin(); err != nil {
 		return dedup.Outcome{}, err
 	}
-	return x.h.app.store.Begin(x.r.Context(), x.dedupID(), options)
+	id := x.dedupID()
+	outcome, err := x.h.app.store.Begin(x.r.Context(), id, options)
+	if err == nil && outcome.Kind == dedup.Forward && s.watched {
+		outcome.Claim = x.watch(outcome.Claim, id, options)
+	}
+	return outcome, err
 }
 
 // dedupID names the delivery for deduplication.
@@ -186,12 +191,16 @@ func (x *exchange) dedupID() dedup.ID {
 	if id != "" {
 		return dedup.NewID(endpoint, "id", id)
 	}
-	// A delivery without the id is known by what the signature vouches for, so
-	// that leaving out an unsigned id does not let a copy pass.
+	return x.contentID()
+}
+
+// contentID names the delivery by what the signature vouches for, so that leaving
+// out an unsigned id does not let a copy pass.
+func (x *exchange) contentID() dedup.ID {
 	digest := sha256.New()
 	_, _ = io.WriteString(digest, strconv.FormatInt(x.delivery.Timestamp.UnixNano(), 10)+"\n")
 	_, _ = digest.Write(x.request.Body)
-	return dedup.NewID(endpoint, "unnamed", string(digest.Sum(nil)))
+	return dedup.NewID(x.h.settings.name, "unnamed", string(digest.Sum(nil)))
 }
 
 // decide notes what became of the delivery.

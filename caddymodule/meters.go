@@ -54,8 +54,8 @@ func newMeters(endpoint string) *meters {
 		}, []string{"endpoint", "provider", "verdict", "reason", "mode"}),
 		replays: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "webhook", Name: "replays_total",
-			Help: "Deliveries that were handled again by hand, by endpoint and by what became of them.",
-		}, []string{"endpoint", "verdict"}),
+			Help: "Deliveries that were handled again, by hand or, as it seems, by somebody who captured them.",
+		}, []string{"endpoint", "replayed", "verdict"}),
 		verify: histogram("verify_seconds", "Time spent on verifying a delivery.",
 			[]float64{5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, .1, 1, 10}),
 		forward: histogram("forward_seconds", "Time that the application took for a delivery.",
@@ -91,8 +91,10 @@ func (m *meters) secretMeters(endpoint string, secrets []webhook.Secret) map[str
 func (x *exchange) count() {
 	m, r := x.h.meters, &x.record
 	defer m.inFlight.Dec() // once the rest is told
+	if r.Replayed != "" {
+		m.replays.WithLabelValues(r.Endpoint, string(r.Replayed), string(r.Verdict)).Inc()
+	}
 	if x.replay != nil {
-		m.replays.WithLabelValues(r.Endpoint, string(r.Verdict)).Inc()
 		return
 	}
 	m.deliveries.WithLabelValues(r.Endpoint, r.Provider, string(r.Verdict), string(r.Reason), string(r.Mode)).Inc()

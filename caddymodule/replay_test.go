@@ -243,7 +243,7 @@ func TestMetricsTellReplaysApart(t *testing.T) {
 	before := measured(t)
 	replayed(t, number, "forwarded", "")
 	after := measured(t)
-	if got := after["replays_total{"+name+",forwarded}"]; got != 1 {
+	if got := after["replays_total{"+name+",manual,forwarded}"]; got != 1 {
 		t.Errorf("%v replays are counted, want 1", got)
 	}
 	for of, value := range after {

@@ -40,10 +40,11 @@ type settings struct {
 }
 
 type dedupSettings struct {
-	off    bool
-	window time.Duration
-	wait   time.Duration
-	key    dedupKey
+	off     bool
+	window  time.Duration
+	wait    time.Duration
+	key     dedupKey
+	watched bool // a copy may come under another id, as nobody signs that
 }
 
 // settingError tells the Caddyfile adapter which word is at fault, and so its
@@ -215,6 +216,7 @@ func resolveDedup(d *Dedup, facts webhook.Facts, catalogued bool, tolerance, win
 	if s.key.kind == keyProvider && !facts.HasID {
 		return s, wrong("dedup", "the scheme has no delivery_id to tell copies by: add one, or write key content into a dedup block, or dedup off")
 	}
+	s.watched = s.key.kind == keyProvider && !facts.SignsID || s.key.kind == keyPlace && strings.HasPrefix(d.Key, "header ")
 	return s, nil
 }
 

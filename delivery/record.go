@@ -86,12 +86,16 @@ const (
 	ModeMonitor Mode = "monitor"
 )
 
-// Replayed is who had a delivery handled again. It is empty for what a sender sent.
-// The set is closed.
+// Replayed is who had a delivery handled again; empty: nobody. The set is closed.
 type Replayed string
 
-// ReplayedManual means that somebody asked for it.
-const ReplayedManual Replayed = "manual"
+const (
+	// ReplayedManual means that somebody asked for it: no sender sent it.
+	ReplayedManual Replayed = "manual"
+	// ReplayedSuspected means that the sender sent what was handled before, under
+	// another id, which the provider does not sign.
+	ReplayedSuspected Replayed = "suspected"
+)
 
 // Record tells of one delivery. A field's zero value means that the fact is
 // not known or does not apply, and leaves the field out of the log line.
@@ -115,7 +119,7 @@ type Record struct {
 	Reason Reason
 	// Mode is the endpoint's mode.
 	Mode Mode
-	// Replayed is who had it handled again, if it did not come from its sender.
+	// Replayed is who had it handled again, or may have.
 	Replayed Replayed
 	// Secret is the label of the secret that the signature was made with: its
 	// name in the configuration, never the secret.
