@@ -59,16 +59,23 @@ func withApp(method string, answer func(*App, *http.Request) (any, error)) caddy
 		if a == nil {
 			return errNotConfigured
 		}
-		text, err := answer(a, r)
-		if left := a.leave(); err == nil {
-			err = left
-		}
+		text, err := a.answer(r, answer)
 		if err != nil {
 			return err
 		}
 		w.Header().Set("Content-Type", "application/json")
 		return json.NewEncoder(w).Encode(text)
 	}
+}
+
+// answer leaves the configuration, which was entered, also if there is a panic.
+func (a *App) answer(r *http.Request, answer func(*App, *http.Request) (any, error)) (text any, err error) {
+	defer func() {
+		if left := a.leave(); err == nil {
+			err = left
+		}
+	}()
+	return answer(a, r)
 }
 
 // running returns the app of the running configuration, which has to be left. It

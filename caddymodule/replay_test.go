@@ -1,11 +1,18 @@
 package caddymodule
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/delivery"
 )
 
 // keeping serves a site whose recent deliveries are kept with their bodies, at an
@@ -234,6 +241,52 @@ func TestAReplayOfABrokenAnswerIsAFailure(t *testing.T) {
 	replayed(t, number, "forwarded", "")
 }
 
+func TestAReplayWaitsForNoCopyAtTheApplication(t *testing.T) {
+	app := newApplication(t)
+	g, name := keeping(t, app, "secret "+testSecret+"\ndedup {\n wait 0s\n}")
+	app.status(500)
+	g.send("/", event{id: "1"})
+	number := newest(t, "?endpoint="+name, 1)
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	app.answers(func(http.ResponseWriter, *http.Request) {
+		close(arrived)
+		<-goOn
+	})
+	retried := make(chan answer)
+	go func() { retried <- g.send("/", event{id: "1"}) }()
+	<-arrived
+	replayed(t, number, "busy", "")
+	close(goOn)
+	(<-retried).wants(t, 200, "")
+	if n := len(app.calls()); n != 2 {
+		t.Errorf("the application was called %d times, want twice", n)
+	}
+}
+
+func TestAReplayIsTheRequestThatCame(t *testing.T) {
+	came := &delivery.Whole{
+		Method: http.MethodPost, URI: "/a%2Fb//c?x=%20&y", Proto: "HTTP/2.0", Host: "hooks.example.com", Remote: "192.0.2.1:4711",
+		Local: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 443}, Secure: true, ServerName: "hooks.example.com",
+		Header: map[string][]string{"X-A": {"1", "2"}}, Body: []byte("body"),
+	}
+	r, err := again(t.Context(), came)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil || string(body) != "body" || r.ContentLength != 4 || r.GetBody != nil {
+		t.Errorf("its body is %q of %d, %v", body, r.ContentLength, err)
+	}
+	if r.URL.RequestURI() != came.URI || r.RequestURI != came.URI || r.Host != came.Host || r.RemoteAddr != came.Remote || !r.ProtoAtLeast(2, 0) ||
+		r.TLS == nil || !r.TLS.HandshakeComplete || r.TLS.ServerName != came.ServerName || r.Context().Value(http.LocalAddrContextKey) != came.Local {
+		t.Errorf("it is %+v", r)
+	}
+	r.Header.Add("X-A", "3")
+	if len(came.Header["X-A"]) != 2 {
+		t.Errorf("what is kept has changed: %q", came.Header)
+	}
+}
+
 // What tells of senders and clocks does not take a replay for a delivery.
 func TestMetricsTellReplaysApart(t *testing.T) {
 	app := newApplication(t)
@@ -241,6 +294,11 @@ func TestMetricsTellReplaysApart(t *testing.T) {
 	g.send("/", event{id: "1"}).wants(t, 200, "handled")
 	number := newest(t, "?endpoint="+name, 1)
 	before := measured(t)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); before = measured(t) { // it is kept before it counts
+		if before["deliveries_total{"+name+",enforce,saltare,,forwarded}"] == 1 && before["in_flight{"+name+"}"] == 0 {
+			break
+		}
+	}
 	replayed(t, number, "forwarded", "")
 	after := measured(t)
 	if got := after["replays_total{"+name+",manual,forwarded}"]; got != 1 {
@@ -251,6 +309,23 @@ func TestMetricsTellReplaysApart(t *testing.T) {
 			t.Errorf("%s went from %v to %v", of, before[of], value)
 		}
 	}
+}
+
+func TestOneDeliveryIsDiagnosedAtATime(t *testing.T) {
+	app := newApplication(t)
+	g, name := keeping(t, app, "")
+	g.send("/", event{id: "1"}).wants(t, 200, "handled")
+	number := newest(t, "?endpoint="+name, 1)
+	diagnosing <- struct{}{}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	r := httptest.NewRequestWithContext(gone, http.MethodGet, "/", nil)
+	r.SetPathValue("number", fmt.Sprint(number))
+	a := running()
+	if _, err := a.answer(r, diagnoseDelivery); !errors.Is(err, context.Canceled) {
+		t.Errorf("beside another one: %v", err)
+	}
+	<-diagnosing
 }
 
 func TestADeliveryIsDiagnosedOnDemand(t *testing.T) {
