@@ -95,14 +95,15 @@ func (o *observer) implicitHeader() {
 
 const ownPrefix = "Hookpass-"
 
-// stripOwnHeader removes what only we may say. Some applications read an
-// underscore as a dash, so that both spellings go.
+// stripOwnHeader removes what only we may say. Many applications read an underscore
+// as a dash, and some, as CGI has it, any sign that is neither letter nor digit.
 func stripOwnHeader(header http.Header) {
 	for name := range header {
 		if len(name) < len(ownPrefix) || !strings.EqualFold(name[:len(ownPrefix)-1], ownPrefix[:len(ownPrefix)-1]) {
 			continue
 		}
-		if end := name[len(ownPrefix)-1]; end == '-' || end == '_' {
+		end := name[len(ownPrefix)-1]
+		if letter := end | 0x20; (letter < 'a' || letter > 'z') && (end < '0' || end > '9') {
 			delete(header, name)
 		}
 	}

@@ -39,6 +39,8 @@ func TestGenuineDeliveryReachesTheApplicationAsItWasSent(t *testing.T) {
 		r.Header["hookpass-verified"] = []string{"spoofed"}
 		r.Header["Hookpass-Anything"] = []string{"spoofed"}
 		r.Header["Hookpass_Event"] = []string{"spoofed"}
+		r.Header["Hookpass!Event"] = []string{"spoofed"} // Apache httpd makes it HTTP_HOOKPASS_EVENT
+		r.Header["Hookpassport"] = []string{"kept"}
 		r.Header.Set("Connection", "Hookpass-Verified")
 		r.Header.Set("X-Kept", "yes")
 	}}).wants(t, 200, "handled")
@@ -56,6 +58,8 @@ func TestGenuineDeliveryReachesTheApplicationAsItWasSent(t *testing.T) {
 		"Hookpass-Verified":  "signature",
 		"Hookpass-Anything":  "",
 		"Hookpass_Event":     "",
+		"Hookpass!Event":     "",
+		"Hookpassport":       "kept",
 		"X-Kept":             "yes",
 	} {
 		if got := strings.Join(calls[0].header.Values(name), ","); got != want {
