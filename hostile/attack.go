@@ -93,11 +93,11 @@ func (l *lab) stop() {
 // is there, such as a connection to the application, and then looks how much
 // hookpass needs when it rests.
 func (l *lab) warmUp(ctx context.Context) error {
-	for _, e := range l.crowd {
-		if e.forged {
-			continue
-		}
-		for _, s := range []*site{l.hookpass.open, l.hookpass.tls} {
+	for _, s := range []*site{l.hookpass.open, l.hookpass.tls} {
+		for _, e := range l.crowd.at(s) {
+			if e.forged {
+				continue
+			}
 			if err := l.genuine(ctx, s, e); err != nil {
 				return err
 			}

@@ -83,6 +83,14 @@ func newCrowd(dir string) (crowd, error) {
 	return c, nil
 }
 
+// at is those that are at a site: all are at the open one.
+func (c crowd) at(s *site) crowd {
+	if s.name == "open" {
+		return c
+	}
+	return c[:2]
+}
+
 func (c crowd) named(name string) *endpoint {
 	return c[slices.IndexFunc(c, func(e *endpoint) bool { return e.name == name })]
 }

@@ -213,7 +213,7 @@ func (h *hookpass) config(c crowd, application string) string {
 		if s.tls {
 			fmt.Fprintf(&text, "\ttls %s/cert.pem %s/key.pem\n", h.dir, h.dir)
 		}
-		for _, e := range c {
+		for _, e := range c.at(s) {
 			text.WriteString(e.config(s, application))
 		}
 		text.WriteString("\thandle {\n\t\trespond 404\n\t}\n}\n")
@@ -288,7 +288,8 @@ func (h *hookpass) ask(ctx context.Context, path string) (string, error) {
 // settle waits until nothing is left of the requests before, and returns what is
 // left if that does not come.
 func (h *hookpass) settle(ctx context.Context, before vitals) (v vitals, left bool, err error) {
-	for deadline := time.Now().Add(patience); ; {
+	deadline := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
 		v, err = h.vitals(ctx)
 		if err != nil {
 			return v, false, err
@@ -299,7 +300,7 @@ func (h *hookpass) settle(ctx context.Context, before vitals) (v vitals, left bo
 		if time.Now().After(deadline) {
 			return v, true, nil
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
