@@ -215,6 +215,7 @@ func (h *VerifyWebhook) Provision(ctx caddy.Context) error {
 	h.uses = h.meters.secretMeters(h.settings.name, secrets)
 	h.masked, h.hidden = h.settings.masked(), h.settings.hidden()
 	h.warnOfDroppedHeaders()
+	h.warnOfReadableSecrets()
 	return nil
 }
 

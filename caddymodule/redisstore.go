@@ -136,6 +136,9 @@ func (a *App) openRedis() error {
 		return err
 	}
 	a.redisKey, a.store = key, value.(redisInUse).Redis
+	if a.Dedup.Redis.readable() {
+		warn(readableSecret, errors.New("the password of dedup redis"))
+	}
 	return nil
 }
 
