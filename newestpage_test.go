@@ -35,6 +35,9 @@ func TestNewestDeliveriesOfTheDocs(t *testing.T) {
 		case b.language == "sh":
 			if strings.Contains(b.text, "/replay") {
 				s.serveStripe(caddyfile, "whsec_quoted")
+				if refused := s.curl("curl -w %{http_code} -H 'Origin: https://elsewhere.example' " + strings.TrimPrefix(b.text, "curl ")); !strings.Contains(refused, "403") {
+					t.Errorf("another site's page is answered %s", refused)
+				}
 			}
 			printed = s.curl(b.text)
 		}

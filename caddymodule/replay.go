@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -143,6 +144,9 @@ func diagnoseDelivery(a *App, r *http.Request) (any, error) {
 	kept, s, err := a.keptWhole(r)
 	if err != nil {
 		return nil, err
+	}
+	if matches(kept, url.Values{"verdict": {string(delivery.VerdictHandshake)}}) { // which need not be signed
+		return nil, apiError(http.StatusConflict, "delivery %d is a handshake, which was answered: there is nothing to look into", kept.Number)
 	}
 	select {
 	case diagnosing <- struct{}{}:

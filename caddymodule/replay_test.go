@@ -30,7 +30,7 @@ func keepingSite(endpoint, settings string) string {
 	if settings == "" {
 		settings = "secret " + testSecret
 	}
-	return "verify_webhook saltare {\n name " + endpoint + "\n" + settings + "\n}\nreverse_proxy APP"
+	return "verify_webhook saltare {\n name " + endpoint + "\n" + settings + "\n}\nrequest_header X-Replayed {http.webhook.replayed}\nreverse_proxy APP"
 }
 
 // newest is the number of the newest delivery that the query finds, of n.
@@ -78,9 +78,9 @@ func TestAFailedDeliveryIsReplayed(t *testing.T) {
 		t.Fatalf("the application was called %d times, want 3", len(calls))
 	}
 	for i, call := range calls {
-		want := map[string][]string{"X-Own": {"kept"}, "Hookpass-Replay": {"manual"}, "Hookpass-Delivery": {"1"}, "Hookpass-Verified": {"signature"}}
+		want := map[string][]string{"X-Own": {"kept"}, "Hookpass-Replay": {"manual"}, "X-Replayed": {"manual"}, "Hookpass-Delivery": {"1"}, "Hookpass-Verified": {"signature"}}
 		if i == 0 {
-			want["Hookpass-Replay"] = nil // nobody outside can say so
+			want["Hookpass-Replay"], want["X-Replayed"] = nil, []string{""} // nobody outside can say so
 		}
 		for field, values := range want {
 			if got := call.header[field]; fmt.Sprint(got) != fmt.Sprint(values) {
@@ -142,7 +142,11 @@ func TestAReplayLetsNothingPassThatIsNotGenuine(t *testing.T) {
 			g.send("/", test.event)
 			number := newest(t, "?endpoint="+endpoint, 1)
 			before := len(app.calls())
-
+			if test.verdict == "handshake" {
+				if status, text := ask(t, http.MethodGet, fmt.Sprintf("%s/%d/diagnosis", DeliveriesPath, number), nil); status != 409 || !strings.Contains(text, "is a handshake") {
+					t.Errorf("its diagnosis is answered %d %s", status, text)
+				}
+			}
 			if test.verdict != "" {
 				replayed(t, number, test.verdict, test.reason)
 			} else if status, text := ask(t, http.MethodPost, replayAt(number), nil); status != 409 {
@@ -329,6 +333,7 @@ func TestOneDeliveryIsDiagnosedAtATime(t *testing.T) {
 }
 
 func TestADeliveryIsDiagnosedOnDemand(t *testing.T) {
+	withHints(t) // whose deliveries are kept whole, too
 	app := newApplication(t)
 	g, name := keeping(t, app, "")
 	g.send("/", event{id: "1"}).wants(t, 200, "handled")
