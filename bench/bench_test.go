@@ -2,6 +2,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,6 +43,11 @@ func TestEveryCaseOfHookpassIsMeasured(t *testing.T) {
 			rows[c.name] = regexp.MustCompile(`\| [0-9.]+ µs \(1\.00\) +\| [0-9.]+ µs \([0-9.]+\) +\|$`)
 		default:
 			rows[c.name] = regexp.MustCompile(`\| +\| [0-9.]+ µs \([0-9.]+\) +\|$`)
+		}
+	}
+	for _, size := range []string{"1 KiB", "256 KiB"} {
+		for _, n := range floodEndpoints {
+			rows[fmt.Sprintf("%s, endpoints: %d ", size, n)] = regexp.MustCompile(`\| [0-9.]+ µs \| [0-9.]+ µs \| [0-9.]+ \| [0-9.]+ to [0-9.]+ \|$`)
 		}
 	}
 	for name, row := range rows {

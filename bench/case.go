@@ -36,17 +36,19 @@ type benchCase struct {
 	kind  kind
 	size  int
 	fixed bool // at a fixed rate, for latency
+
+	endpoints int // that the deliveries go to in turn, see overEndpoints
 }
 
 var allCases = []benchCase{
-	{"accepted 1 KiB", genuine, 1 << 10, false},
-	{"accepted 16 KiB", genuine, 16 << 10, false},
-	{"accepted 256 KiB", genuine, 256 << 10, false},
-	{"forged 1 KiB", forged, 1 << 10, false},
-	{"stale 1 KiB", stale, 1 << 10, false},
-	{"unsigned 1 KiB", unsigned, 1 << 10, false},
-	{"duplicate 1 KiB", copied, 1 << 10, false},
-	{"latency 1 KiB", genuine, 1 << 10, true},
+	{name: "accepted 1 KiB", kind: genuine, size: 1 << 10},
+	{name: "accepted 16 KiB", kind: genuine, size: 16 << 10},
+	{name: "accepted 256 KiB", kind: genuine, size: 256 << 10},
+	{name: "forged 1 KiB", kind: forged, size: 1 << 10},
+	{name: "stale 1 KiB", kind: stale, size: 1 << 10},
+	{name: "unsigned 1 KiB", kind: unsigned, size: 1 << 10},
+	{name: "duplicate 1 KiB", kind: copied, size: 1 << 10},
+	{name: "latency 1 KiB", kind: genuine, size: 1 << 10, fixed: true},
 }
 
 // chosen tells whether the case is to be measured.
@@ -105,7 +107,11 @@ func (l *letter) next() []byte {
 		now = now.Add(-time.Hour)
 	}
 	timestamp := strconv.FormatInt(now.Unix(), 10)
-	l.bytes = append(l.bytes[:0], "POST /hook HTTP/1.1\r\nHost: "+l.host+"\r\nUser-Agent: Saltare/1.0\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(l.body))+"\r\nX-Saltare-Timestamp: "+timestamp+"\r\n"...)
+	path := "/hook"
+	if l.c.endpoints > 1 {
+		path = endpointPath(int(id%uint64(l.c.endpoints)), l.c.endpoints)
+	}
+	l.bytes = append(l.bytes[:0], "POST "+path+" HTTP/1.1\r\nHost: "+l.host+"\r\nUser-Agent: Saltare/1.0\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(l.body))+"\r\nX-Saltare-Timestamp: "+timestamp+"\r\n"...)
 	if l.c.kind != unsigned {
 		l.mac.Reset()
 		l.mac.Write([]byte(timestamp + "."))

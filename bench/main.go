@@ -24,7 +24,7 @@ import (
 var (
 	rounds   = flag.Int("rounds", 5, "how often each cell is measured; the table shows medians")
 	duration = flag.Duration("duration", 2*time.Second, "how long each measurement takes")
-	only     = flag.String("only", "", "measure these targets only, separated by commas; plain is always among them")
+	only     = flag.String("only", "", "measure these targets only, separated by commas; plain is always among them. flood: only what hints cost in a flood of forgeries")
 	cases    = flag.String("cases", "", "measure these cases only, separated by commas")
 	few      = flag.Int("few", 10, "how many deliveries are measured at the lowest rate, 10 a minute")
 	ids      = flag.Int("ids", 10_000_000, "how many ids are remembered where many are")
@@ -61,6 +61,20 @@ func run(ctx context.Context, output io.Writer) error {
 		return err
 	}
 	defer l.stop()
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return err
+	}
+	if *only == onlyFlood {
+		all, err := l.flood()
+		if err != nil {
+			return err
+		}
+		if err := printHead(output, strings.TrimSpace(string(commit))); err != nil {
+			return err
+		}
+		return printFlood(output, all)
+	}
 	for _, t := range targets {
 		if *only != "" && t.name != plain && !slices.Contains(strings.Split(*only, ","), t.name) {
 			continue
@@ -85,17 +99,17 @@ func run(ctx context.Context, output io.Writer) error {
 		return err
 	}
 	var figures []figure
+	var floods []flooded
 	if *scaling {
 		if figures, err = l.scale(); err != nil {
 			return err
 		}
-	}
-	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
-	if err != nil {
-		return err
+		if floods, err = l.flood(); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(os.Stderr, "\r%60s\r", "")
-	return results.print(output, strings.TrimSpace(string(commit)), figures)
+	return results.print(output, strings.TrimSpace(string(commit)), figures, floods)
 }
 
 // measure goes round and round, so that what the machine does meanwhile meets

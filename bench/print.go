@@ -18,13 +18,11 @@ func benchDir() string {
 
 // print writes the results as Markdown: first where they come from, then
 // processor time, latency and memory.
-func (r *results) print(w io.Writer, commit string, figures []figure) error {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s, commit %s, %s, %d processors, %d rounds of %v\n\n",
-		time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.NumCPU(), *rounds, *duration)
-
-	text.WriteString("Processor time a delivery, and its ratio to plain proxying:\n\n")
-	if _, err := io.WriteString(w, text.String()); err != nil {
+func (r *results) print(w io.Writer, commit string, figures []figure, floods []flooded) error {
+	if err := printHead(w, commit); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, "\nProcessor time a delivery, and its ratio to plain proxying:\n\n"); err != nil {
 		return err
 	}
 	table := new(strings.Builder)
@@ -81,7 +79,19 @@ func (r *results) print(w io.Writer, commit string, figures []figure) error {
 			return err
 		}
 	}
-	return printGoals(w, r.goals())
+	if len(floods) > 0 {
+		if err := printFlood(w, floods); err != nil {
+			return err
+		}
+	}
+	return printGoals(w, append(r.goals(), floodGoals(floods)...))
+}
+
+// printHead tells where the figures come from.
+func printHead(w io.Writer, commit string) error {
+	_, err := fmt.Fprintf(w, "%s, commit %s, %s, %d processors, %d rounds of %v\n",
+		time.Now().UTC().Format(time.DateOnly), commit, runtime.Version(), runtime.NumCPU(), *rounds, *duration)
+	return err
 }
 
 func (r *results) row(w *strings.Builder, c benchCase, text func(samples, base []sample) string) {

@@ -105,27 +105,34 @@ func (l *lab) atRates(of string, rates []int) (each []time.Duration, err error) 
 // scaleEndpoints measures the last of many endpoints.
 func (l *lab) scaleEndpoints() (figures []figure, err error) {
 	for _, n := range []int{1, 200} {
-		more, err := l.accepted(fmt.Sprintf("%d endpoints", n), func(_, config string) (string, error) {
-			head, site, _ := strings.Cut(config, "http://")
-			address, site, _ := strings.Cut(site, "{\n")
-			site = strings.TrimSuffix(strings.TrimSpace(site), "}")
-			var all strings.Builder
-			fmt.Fprintf(&all, "%shttp://%s{\n", head, address)
-			for i := range n {
-				path := fmt.Sprintf("/hook-%d", i)
-				if i == n-1 {
-					path = "/hook"
-				}
-				fmt.Fprintf(&all, "handle %s {\n%s}\n", path, site)
-			}
-			return all.String() + "}\n", nil
-		})
+		more, err := l.accepted(fmt.Sprintf("%d endpoints", n), func(_, config string) (string, error) { return overEndpoints(config, n), nil })
 		if err != nil {
 			return nil, err
 		}
 		figures = append(figures, more...)
 	}
 	return figures, nil
+}
+
+// overEndpoints makes a site of n endpoints of the one in the configuration.
+func overEndpoints(config string, n int) string {
+	head, site, _ := strings.Cut(config, "http://")
+	address, site, _ := strings.Cut(site, "{\n")
+	site = strings.TrimSuffix(strings.TrimSpace(site), "}")
+	var all strings.Builder
+	fmt.Fprintf(&all, "%shttp://%s{\n", head, address)
+	for i := range n {
+		fmt.Fprintf(&all, "handle %s {\n%s}\n", endpointPath(i, n), site)
+	}
+	return all.String() + "}\n"
+}
+
+// endpointPath is the path of one of n endpoints. The last one has that of the only one.
+func endpointPath(i, n int) string {
+	if i == n-1 {
+		return "/hook"
+	}
+	return fmt.Sprintf("/hook-%d", i)
 }
 
 // scaleMemory measures with few and with many ids remembered, and what they take.

@@ -49,6 +49,10 @@ type App struct {
 	// Default: 268435456, which is 256 MiB.
 	MaxBuffered int64 `json:"max_buffered,omitempty"`
 
+	// Whether the log tells why a delivery was rejected: "on", or "off", for who would
+	// rather have the processor's time, at most 5 ms a second. Default: on.
+	Hints string `json:"hints,omitempty"`
+
 	// The newest deliveries, which the admin API tells of. Default: the 500 newest.
 	Recent *Recent `json:"recent,omitempty"`
 
@@ -151,6 +155,9 @@ func (a *App) check() (err error) {
 	}
 	if a.DeliveryLog != nil && a.DeliveryLog.Format != "" && !slices.Contains(formats, a.DeliveryLog.Format) {
 		return fmt.Errorf("delivery_log: format %q is none of %s", a.DeliveryLog.Format, strings.Join(formats, ", "))
+	}
+	if a.Hints != "" && !slices.Contains(hintsWords, a.Hints) {
+		return fmt.Errorf("hints: %q is none of %s", a.Hints, strings.Join(hintsWords, ", "))
 	}
 	if n := a.Recent.capacity(); n < 0 {
 		return fmt.Errorf("recent: capacity %d must be positive", n)

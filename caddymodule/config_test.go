@@ -117,6 +117,7 @@ func TestWordMeantOnceIsRefusedTwice(t *testing.T) {
 		{webhooks, "dedup memory"},
 		{webhooks, "delivery_log {\n\toutput stdout\n}"},
 		{webhooks, "providers testdata/providers/own"},
+		{webhooks, "hints off"},
 		{webhooks, "max_buffered 256MiB"},
 		{webhooks, "recent {\n\tcapacity 500\n}"},
 		{webhooks, "health :8081"},
@@ -170,6 +171,7 @@ const schemeInJSON = `{
 const appInJSON = `{
 	"dedup": {"memory": {"capacity": 1000}},
 	"delivery_log": {"output": {"output": "discard"}, "format": "text"},
+	"hints": "off",
 	"max_buffered": 16777216,
 	"recent": {"capacity": 100, "bodies": true, "redact": ["data.object.email", "**.card"]},
 	"health": {"address": ":8081", "application": ["app:3000"]}
@@ -320,6 +322,7 @@ func TestBadJSONIsRefused(t *testing.T) {
 		"providers of no directory": {site(`{"providers":"testdata/none"}`), "providers: open testdata/none: no such file or directory"},
 		"own provider not loaded":   {endpoint(`"provider":"acme",` + secret), `endpoint acme: unknown provider "acme"`},
 		"delivery log of no format": {site(`{"delivery_log":{"format":"xml"}}`), `delivery_log: format "xml" is none of json, text`},
+		"hints of no kind":          {site(`{"hints":"of"}`), `hints: "of" is none of on, off`},
 		"negative recent capacity":  {site(`{"recent":{"capacity":-1}}`), "recent: capacity -1 must be positive"},
 		"redact of no path":         {site(`{"recent":{"redact":["items[0]"]}}`), `recent: redact: "items[0]": write elements of an array like items.*.card`},
 		"health without address":    {site(`{"health":{}}`), "health: no address: write one, such as health :8081"},

@@ -35,6 +35,7 @@ import (
 //			format json | text
 //		}
 //		providers <directory>
+//		hints on | off
 //		max_buffered <size>
 //		recent {
 //			capacity <number>
@@ -55,7 +56,7 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	for d.NextBlock(0) {
-		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "max_buffered", "recent", "health"})
+		word, err := d.enter("", []string{"dedup", "delivery_log", "providers", "hints", "max_buffered", "recent", "health"})
 		if err != nil {
 			return nil, err
 		}
@@ -66,6 +67,8 @@ func parseGlobalOption(tokens *caddyfile.Dispenser, existing any) (any, error) {
 			err = d.deliveryLog(app)
 		case "providers":
 			err = d.providers(app)
+		case "hints":
+			err = d.hints(app)
 		case "max_buffered":
 			err = d.size(&app.MaxBuffered, "max_buffered 256MiB")
 		case "recent":
@@ -91,6 +94,16 @@ func (d *directive) providers(app *App) (err error) {
 		return d.WrapErr(err)
 	}
 	app.ProvidersDigest = catalogue.Digest()
+	return nil
+}
+
+func (d *directive) hints(app *App) (err error) {
+	if app.Hints, err = d.argument("hints off"); err != nil {
+		return err
+	}
+	if !slices.Contains(hintsWords, app.Hints) {
+		return d.unknown("hints", app.Hints, hintsWords)
+	}
 	return nil
 }
 

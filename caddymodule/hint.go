@@ -14,8 +14,16 @@ import (
 )
 
 // hintsPerSecond is how many rejected deliveries of an endpoint are looked into: a
-// diagnosis takes some thousand times what a verification does.
+// diagnosis takes some hundred times what a refusal does.
 var hintsPerSecond = 2
+
+// hintBudget is the process's, so that a reload saves nothing up anew. To refuse a
+// thousand deliveries a second takes ten times as much.
+var hintBudget = &diagnosis.Budget{PerSecond: 5 * time.Millisecond, Most: 200 * time.Millisecond}
+
+const hintsOff = "off"
+
+var hintsWords = []string{"on", hintsOff}
 
 const (
 	// hintQueue is how many deliveries may wait to be looked into, with their bodies.
@@ -34,7 +42,9 @@ const (
 // and does not wait for it.
 type hints struct {
 	app     *App
+	off     bool
 	limiter diagnosis.Limiter
+	budget  *diagnosis.Budget
 	keep    diagnosis.Limiter // of the other rejected ones, which are kept as they are
 
 	keepPassed diagnosis.Limiter // of those that were not rejected
@@ -53,7 +63,8 @@ type suspect struct {
 
 func newHints(a *App) *hints {
 	h := &hints{
-		app: a, limiter: diagnosis.Limiter{PerSecond: hintsPerSecond}, keep: diagnosis.Limiter{PerSecond: keptPerSecond},
+		app: a, off: a.Hints == hintsOff, limiter: diagnosis.Limiter{PerSecond: hintsPerSecond}, budget: hintBudget,
+		keep:       diagnosis.Limiter{PerSecond: keptPerSecond},
 		keepPassed: diagnosis.Limiter{PerSecond: passedPerSecond},
 		queue:      make(chan suspect, hintQueue), ended: make(chan struct{}),
 	}
@@ -75,9 +86,9 @@ func (h *hints) close() {
 // offer takes over the exchange's body and its line of the log, unless too many
 // have come to be looked into.
 func (h *hints) offer(x *exchange) bool {
-	if !x.entered || !diagnosable(x.record.Reason) || x.body.size > longestDiagnosed ||
+	if h.off || !x.entered || !diagnosable(x.record.Reason) || x.body.size > longestDiagnosed ||
 		buffers.used.Load() > buffers.limit.Load()/2 || // verifying has the first call on memory
-		len(h.queue) == cap(h.queue) || !h.limiter.Allow(x.record.Endpoint, x.arrived) {
+		len(h.queue) == cap(h.queue) || !h.limiter.Allow(x.record.Endpoint, x.arrived) || !h.budget.Allow(x.record.Endpoint, x.arrived) {
 		return false
 	}
 	s := suspect{x.record, diagnosis.Delivery{
@@ -114,6 +125,11 @@ func (h *hints) look(s suspect) {
 		recents.Keep(&s.record, keepable(&s.delivery.Request, s.masked, s.whole, s.delivery.HeadOnly))
 		s.body.release()
 	}()
+	began := time.Now()
+	if !h.budget.Allow(s.record.Endpoint, began) { // those before it in the queue took it all
+		return
+	}
+	defer func() { h.budget.Spend(s.record.Endpoint, time.Since(began), time.Now()) }()
 	endpoint, process := h.app.described(s.record.Endpoint, s.delivery.Received)
 	f := diagnosis.Diagnose(diagnosis.DefaultLimits, s.delivery, endpoint, process)
 	s.record.Hint = strings.TrimSpace(fmt.Sprintf("%s: %s %s", f.Cause, f.Sentence, f.Remedy))

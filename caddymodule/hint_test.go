@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hookpass/hookpass/diagnosis"
 )
 
 // Tests of something else read the log in the order of what they sent, and count
@@ -17,9 +19,9 @@ func init() { hintsPerSecond = 0 }
 
 // withHints has every rejected delivery looked into, while there is room.
 func withHints(t *testing.T) {
-	before := hintsPerSecond
-	hintsPerSecond = 1000
-	t.Cleanup(func() { hintsPerSecond = before })
+	rate, budget := hintsPerSecond, hintBudget
+	hintsPerSecond, hintBudget = 1000, &diagnosis.Budget{PerSecond: time.Hour, Most: time.Hour}
+	t.Cleanup(func() { hintsPerSecond, hintBudget = rate, budget })
 }
 
 // lengthen adds a line break to the body.
@@ -77,6 +79,38 @@ func TestTheLogTellsWhyADeliveryWasRejected(t *testing.T) {
 				t.Errorf("a secret is logged: %q", hint)
 			}
 		})
+	}
+}
+
+// What the diagnoses of all endpoints take together is bounded.
+func TestNothingIsLookedIntoBeyondTheBudget(t *testing.T) {
+	withHints(t)
+	hintBudget = &diagnosis.Budget{Most: 1} // the first diagnosis takes it, and none is earned
+	g := serve(t, newApplication(t), "route /other {\n verify_webhook saltare {\n  name other\n  secret another-test-secret\n }\n}\nroute {"+saltareSite+"}")
+	for range 5 {
+		g.send("/", event{secret: "guess"}).wants(t, 401, invalidBody)
+		g.send("/other", event{secret: "guess"}).wants(t, 401, invalidBody)
+	}
+	hints, lines := 0, g.lines()
+	for _, line := range lines {
+		if line["hint"] != nil {
+			hints++
+		}
+	}
+	if len(lines) != 10 || hints != 1 {
+		t.Errorf("%d deliveries were logged, %d with a hint; want 10, 1 with one", len(lines), hints)
+	}
+}
+
+func TestHintsOff(t *testing.T) {
+	withHints(t)
+	app := newApplication(t)
+	g := serve(t, app, saltareSite)
+	g.options = "hints off"
+	g.load(app, saltareSite)
+	g.send("/", event{spoil: lengthen}).wants(t, 401, invalidBody)
+	if lines := g.lines(); len(lines) != 1 || lines[0]["verdict"] != "rejected" || lines[0]["hint"] != nil {
+		t.Errorf("logged %v", lines)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -443,6 +444,70 @@ func TestLimiter(t *testing.T) {
 	}
 	if new(diagnosis.Limiter).Allow("a", now) {
 		t.Error("the zero value allows something")
+	}
+}
+
+func TestBudget(t *testing.T) {
+	const ms = time.Millisecond
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := diagnosis.Budget{PerSecond: 5 * ms, Most: 200 * ms}
+	for i, tt := range []struct {
+		endpoint string
+		at       time.Duration
+		want     bool
+		took     time.Duration // if it is looked into
+	}{
+		{"flooded", 0, true, 50 * ms},
+		{"flooded", 1 * ms, true, 50 * ms},
+		{"flooded", 2 * ms, true, 50 * ms}, // there was a little more than half, as time goes by
+		{"flooded", 3 * ms, false, 0},      // half is left to the others
+		{"other", 4 * ms, true, 40 * ms},   // one of which comes,
+		{"flooded", 5 * ms, false, 0},      //
+		{"third", 6 * ms, true, 30 * ms},   // and another one, which overdraws
+		{"fourth", 7 * ms, false, 0},       // so that there is nothing
+		{"fourth", 3 * time.Second, false, 0},
+		{"fourth", 5 * time.Second, true, ms}, // until it has been earned
+		{"flooded", 6 * time.Second, false, 0},
+		{"flooded", 13 * time.Second, true, time.Hour}, // its last one is long ago; this one waited for a key
+		{"fourth", 40 * time.Second, false, 0},
+		{"fourth", 60 * time.Second, true, 0},
+		{"fourth", 50 * time.Second, false, 0}, // it arrived before that one
+	} {
+		got := b.Allow(tt.endpoint, now.Add(tt.at))
+		if got != tt.want {
+			t.Errorf("%d: %s at %s: %v", i, tt.endpoint, tt.at, got)
+		}
+		if got {
+			b.Spend(tt.endpoint, tt.took, now.Add(tt.at))
+		}
+	}
+	if new(diagnosis.Budget).Allow("a", now) {
+		t.Error("the zero value allows something")
+	}
+}
+
+// However many endpoints are flooded, for however long, it is what is earned and not
+// more.
+func TestBudgetOfAFlood(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, endpoints := range []int{1, 200} {
+		b := diagnosis.Budget{PerSecond: 5 * time.Millisecond, Most: 200 * time.Millisecond}
+		const each = 8 * time.Millisecond
+		total, now := time.Duration(0), began
+		for n := 0; now.Before(began.Add(10 * time.Minute)); n++ {
+			endpoint := strconv.Itoa(n % endpoints)
+			now = now.Add(time.Millisecond)
+			b.Allow(endpoint, now.Add(-10*time.Second)) // its body came slowly
+			if b.Allow(endpoint, now) {
+				now = now.Add(each)
+				b.Spend(endpoint, each, now)
+				total += each
+			}
+		}
+		earned := b.Most + 600*b.PerSecond
+		if total > earned+each || total < earned-b.Most {
+			t.Errorf("%d endpoints: %s, and %s were earned", endpoints, total, earned)
+		}
 	}
 }
 
