@@ -36,8 +36,11 @@ func TestBrowser(t *testing.T) {
 	}))
 	defer application.Close()
 
-	s := serve(t, "webhooks {\ndelivery_log {\noutput discard\n}\nrecent {\ncapacity 2000\n}\n}", strings.ReplaceAll(endpoints, "APP", application.Listener.Addr().String()))
-	reload := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	s := serve(t, "webhooks {\ndelivery_log {\noutput discard\n}\nrecent {\ncapacity 2000\nbodies on\nredact **.email\n}\n}", strings.ReplaceAll(endpoints, "APP", application.Listener.Addr().String()))
+	reload := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			return // a page of another site
+		}
 		if err := s.load(); err != nil {
 			t.Error(err)
 			w.WriteHeader(http.StatusInternalServerError)

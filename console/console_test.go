@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -332,6 +334,41 @@ func TestBelowAPrefix(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(body), &told); err != nil || len(told.Endpoints) != 1 || told.Endpoints[0].Name != "saltare" {
 		t.Errorf("the endpoints are %s, %v", body, err)
+	}
+}
+
+// A delivery is in the stream at once, also where answers are compressed.
+func TestStreamIsNotHeldBack(t *testing.T) {
+	s := serve(t, "", "encode gzip\nhandle_path /console/* {\nwebhook_console\n}\nhandle {\nverify_webhook saltare hunter2-test-secret\nrespond 204\n}\n")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+"/console/webhooks/stream", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := client.Do(r) // which takes gzip
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lines := bufio.NewReader(stream.Body)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if answer := s.get("/hooks", func(r *http.Request) { r.Method = http.MethodPost }); answer.status != 401 {
+		t.Fatalf("answered %d %s", answer.status, answer.body)
+	}
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, is := strings.CutPrefix(line, "data: "); is {
+			if !strings.Contains(data, `"reason":"signature_missing"`) {
+				t.Errorf("the delivery is %s", data)
+			}
+			return
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ function showSoon() {
 
 /** take moves what waits into the list, each in the place of its number. */
 function take() {
-	const known = new Set(all.slice(0, waiting.length + 1000).map((delivery) => delivery.number));
+	const known = new Set(all.map((delivery) => delivery.number));
 	all = [...waiting.filter((delivery) => !known.has(delivery.number)), ...all];
 	all.sort((a, b) => b.number - a.number);
 	all.length = Math.min(all.length, most);
@@ -181,14 +181,16 @@ async function run() {
 				},
 				found(delivery) {
 					waiting.push(delivery);
+					if (waiting.length > most) waiting.shift();
 					showSoon();
 					countSoon(1000);
 				},
 			});
+			connection("connecting", "Connecting"); // a reload has ended the stream, as a rule
 		} catch (error) {
 			failed(error);
+			connection("lost", "Not connected, trying again");
 		}
-		connection("lost", "Not connected, trying again");
 		await new Promise((again) => {
 			setTimeout(again, wait);
 			addEventListener("online", again, { once: true });
