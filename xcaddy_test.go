@@ -19,14 +19,15 @@ func TestXcaddyScriptBuildsWithGoAlone(t *testing.T) {
 	folder := t.TempDir()
 	runXcaddyScript(t, folder, onlyTools(t, "bash", "cat", "dirname", "env", "go", "mktemp", "rm"), "caddy")
 
-	wantModules(t, filepath.Join(folder, "caddy"))
+	wantModules(t, filepath.Join(folder, "caddy"), "http.handlers.webhook_console")
 }
 
-// wantModules wants a binary that is all of Caddy, and hookpass.
-func wantModules(t *testing.T, binary string) {
+// wantModules wants a binary that is all of Caddy, and hookpass, and further
+// modules.
+func wantModules(t *testing.T, binary string, further ...string) {
 	t.Helper()
 	modules := output(t, binary, "list-modules")
-	for _, id := range []string{"http.handlers.verify_webhook", "http.reverse_proxy.transport.webhook", "webhooks", "http.handlers.file_server"} {
+	for _, id := range append(further, "http.handlers.verify_webhook", "http.reverse_proxy.transport.webhook", "webhooks", "http.handlers.file_server") {
 		if !slices.Contains(strings.Fields(modules), id) {
 			t.Errorf("the binary lacks %s", id)
 		}

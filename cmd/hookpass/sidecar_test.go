@@ -295,19 +295,21 @@ func TestSidecarIsStartedByKubernetes(t *testing.T) {
 	}
 }
 
-// The environments of the page load, and their Caddyfiles, too.
+// The environments of the pages load, and their Caddyfiles, too.
 func TestSidecarPageIsRight(t *testing.T) {
-	page, err := os.ReadFile("../../docs/sidecar.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples := regexp.MustCompile("(?s)```env\n(.*?)```").FindAllStringSubmatch(string(page), -1)
-	if len(examples) < 2 {
-		t.Fatalf("there are %d examples", len(examples))
-	}
-	for _, example := range examples {
-		if err := sidecarError(t, example[1]); err != nil {
-			t.Errorf("%v in\n%s", err, example[1])
+	for _, name := range []string{"sidecar.md", "console.md"} {
+		page, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := regexp.MustCompile("(?s)```env\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+		if len(examples) < 2 {
+			t.Fatalf("there are %d examples in %s", len(examples), name)
+		}
+		for _, example := range examples {
+			if err := sidecarError(t, example[1]); err != nil {
+				t.Errorf("%v in\n%s", err, example[1])
+			}
 		}
 	}
 }

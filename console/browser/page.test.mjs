@@ -361,6 +361,22 @@ test("after a reload of the configuration it goes on where it was", async (t) =>
 	assert.equal(await rowOf(page, earlier).count(), 1);
 });
 
+test("a page that nobody sees rests, and misses nothing", async (t) => {
+	const page = await visit(t, { prepare: (page) => page.clock.install() });
+	const hide = (hidden) => page.evaluate((hidden) => {
+		Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+		document.dispatchEvent(new Event("visibilitychange"));
+	}, hidden);
+	await hide(true);
+	await page.clock.fastForward(61_000);
+	await page.locator('#connection[data-state="resting"]').waitFor();
+	const id = randomUUID();
+	await sendOrder({ id });
+	await hide(false);
+	await arrived(page, id);
+	await page.locator('#connection[data-state="live"]').waitFor();
+});
+
 test("what hookpass refuses to answer is said in words", async (t) => {
 	let refuse = false;
 	const page = await visit(t, {

@@ -38,10 +38,10 @@ export const ask = async (path, method = "GET") => (await request(path, { method
 
 /**
  * follow calls found with each delivery that comes after the one with the number,
- * until the stream ends. It throws where that cannot be had.
+ * until the stream ends, or the signal ends it. It throws where that cannot be had.
  */
-export async function follow(number, { opened, found }) {
-	const response = await request("stream", { headers: { "Last-Event-ID": String(number), Accept: "text/event-stream" } });
+export async function follow(number, { signal, opened, found }) {
+	const response = await request("stream", { signal, headers: { "Last-Event-ID": String(number), Accept: "text/event-stream" } });
 	opened();
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";

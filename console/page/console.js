@@ -165,15 +165,35 @@ function failed(error) {
 	}
 }
 
+// A browser has few connections to a host, and hookpass has few streams: a page
+// that nobody sees gives its own back after a minute.
+const rest = 60_000;
+let stream = new AbortController();
+let tired;
+
+document.addEventListener("visibilitychange", () => {
+	clearTimeout(tired);
+	if (document.hidden) tired = setTimeout(() => stream.abort(), rest);
+});
+
+async function awake() {
+	if (!document.hidden || !stream.signal.aborted) return;
+	connection("resting", "Resting");
+	while (document.hidden) await new Promise((changed) => { document.addEventListener("visibilitychange", changed, { once: true }); });
+}
+
 async function run() {
 	for (let wait = 250; ; wait = Math.min(wait * 2, 10_000)) {
 		try {
+			await awake();
+			stream = new AbortController();
 			await loadEndpoints();
 			const last = await load();
 			loaded = true;
 			show();
 			countSoon(15_000);
 			await follow(last, {
+				signal: stream.signal,
 				opened() {
 					wait = 125;
 					byId("problem").hidden = true;
@@ -186,8 +206,10 @@ async function run() {
 					countSoon(1000);
 				},
 			});
+			if (stream.signal.aborted) continue;
 			connection("connecting", "Connecting"); // a reload has ended the stream, as a rule
 		} catch (error) {
+			if (stream.signal.aborted) continue;
 			failed(error);
 			connection("lost", "Not connected, trying again");
 		}
