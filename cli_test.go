@@ -9,14 +9,20 @@ import (
 // Every command of docs/cli.md is run, in its order, and prints what the page says.
 func TestCommandLinePage(t *testing.T) {
 	s := newSetup(t)
-	s.configure(`:8080 {
+	s.serve(`{
+	webhooks {
+		recent {
+			bodies on
+		}
+	}
+}
+:8080 {
 	route /webhooks/saltare {
 		verify_webhook saltare development-secret-saltare
 		respond "the application got {http.webhook.event} {http.webhook.delivery_id}"
 	}
 }
 `)
-	s.reload()
 	work := t.TempDir()
 	exported := ""
 	printed, ran := "", 0
@@ -37,7 +43,7 @@ func TestCommandLinePage(t *testing.T) {
 			exported = "export SALTARE_SECRET=development-secret-saltare\n"
 		}
 	}
-	if ran < 9 {
+	if ran < 12 {
 		t.Errorf("only %d examples", ran)
 	}
 	if _, err := os.Stat(filepath.Join(work, "discord.key.pub")); err != nil {

@@ -50,7 +50,13 @@ func TestNewestDeliveriesOfTheDocs(t *testing.T) {
 // serveStripe loads a Caddyfile of the page, with the secret in it.
 func (s *setup) serveStripe(caddyfile, secret string) {
 	s.Helper()
-	text := strings.NewReplacer("{env.STRIPE_WEBHOOK_SECRET}", secret, "{\n\twebhooks", "{\n\tadmin ADMIN\n\tpersist_config off\n\twebhooks").Replace(caddyfile)
+	s.serve(strings.ReplaceAll(caddyfile, "{env.STRIPE_WEBHOOK_SECRET}", secret))
+}
+
+// serve loads a Caddyfile that has the option webhooks.
+func (s *setup) serve(caddyfile string) {
+	s.Helper()
+	text := strings.ReplaceAll(caddyfile, "{\n\twebhooks", "{\n\tadmin ADMIN\n\tpersist_config off\n\twebhooks")
 	if err := os.WriteFile(filepath.Join(s.dir, "Caddyfile"), []byte(s.replace.Replace(text)), 0o600); err != nil {
 		s.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func exitCode(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	for _, no := range []error{errRefused, errRejected, errNotFound, errNotRemembered, errUnproven} {
+	for _, no := range []error{errRefused, errRejected, errNotFound, errNotRemembered, errNotTaken, errUnproven} {
 		if errors.Is(err, no) {
 			return exitNo
 		}

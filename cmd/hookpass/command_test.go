@@ -68,6 +68,8 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"a flag's value":   {[]string{"verify", "--at", "noon"}, 1, "", "write a time such as 2026-01-01T00:00:00Z"},
 		"no such verdict":  {[]string{"tail", "--verdict", "reject"}, 1, "", "hookpass tail: --verdict reject: did you mean rejected?"},
 		"nobody to follow": {[]string{"tail", "-n", "1", "--address", "unix/" + request}, 1, "", "hookpass tail: asking the hookpass whose admin API is at unix/" + request},
+		"no replay of all": {[]string{"replay"}, 1, "", "hookpass replay: name the deliveries"},
+		"two explanations": {[]string{"explain", "--delivery", "7", "--request", request}, 1, "", "hookpass explain: the running hookpass knows"},
 		"a wrong word":     {[]string{"dedup", "froget"}, 1, "", `hookpass dedup: unknown word "froget": did you mean forget?`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +81,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 	}
 }
 
-var ownCommands = []string{"dedup", "explain", "listen", "providers", "send", "sign", "tail", "verify"}
+var ownCommands = []string{"dedup", "explain", "listen", "providers", "replay", "send", "sign", "tail", "verify"}
 
 func TestManualPagesAndCompletionsHaveOurCommands(t *testing.T) {
 	dir := t.TempDir()

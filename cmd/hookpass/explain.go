@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -18,14 +20,17 @@ import (
 	"github.com/hookpass/hookpass/webhook"
 )
 
+// errKnown is returned for what only a captured request needs.
+var errKnown = errors.New("the running hookpass knows the request of --delivery, and how to verify it: write --address and --json beside it, and nothing else")
+
 // patient is for somebody who waits for the answer: some seconds at most.
 var patient = diagnosis.Limits{Variants: 100_000, Bytes: 256 << 20}
 
 func init() {
-	e := &explain{input: os.Stdin, output: os.Stdout, now: time.Now, keys: fetchedKeys{keyfetch.New(nil, nil)}}
+	e := &explain{inspection: newInspection(), progress: os.Stderr}
 	command{
 		name:  "explain",
-		usage: "--request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--with <name=value>] [--providers <directory>] [--json]",
+		usage: "(--delivery <number or id> [--address <admin>] | --request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--with <name=value>] [--providers <directory>]) [--json]",
 		short: "Tells why a captured request is not genuine, and what to do",
 		long: `
 Reads a request that was captured, as hookpass verify does, and undoes the mistakes
@@ -36,6 +41,12 @@ that are made with webhooks, one after another, until its signature is right:
 It prints what went wrong, whether that is proven, and what to do. --url is the
 address that the provider has, where proxies or the capture have changed it. How old
 the delivery was when it arrived counts where a HAR file or --at tells.
+
+--delivery is one that the running hookpass keeps with its body, by the number that
+hookpass tail shows or by the provider's id. It knows secret and settings itself, and
+is asked over Caddy's admin API:
+
+	hookpass explain --delivery 1187
 
 Keys that a provider publishes are fetched. Neither secrets nor signatures are
 printed.
@@ -55,30 +66,29 @@ func (f fetchedKeys) Keys(r webhook.KeyRequest, id string) ([]jose.JSONWebKey, e
 
 // explain is the command: its flags, and what it touches of the world.
 type explain struct {
-	input  io.Reader
-	output io.Writer
-	now    func() time.Time
-	keys   webhook.KeySource
+	inspection
+	progress io.Writer
 
-	requestFlags
-	secretFlags
-	with withFlags
-	at   timeFlag
-	json bool
+	adminFlag
+	delivery string
 }
 
 func (e *explain) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("explain", flag.ContinueOnError)
-	e.requestFlags.register(f)
-	e.secretFlags.register(f)
-	e.with = newWithFlags(f)
-	e.at.register(f, "When it arrived (default: when the capture says, else its age does not count)")
-	f.BoolVar(&e.json, "json", false, "Print what is found as a line of JSON for each request")
+	e.inspection.register(f, "When it arrived (default: when the capture says, else its age does not count)", "Print what is found as a line of JSON for each request")
+	e.adminFlag.register(f)
+	f.StringVar(&e.delivery, "delivery", "", "The number or the id of a delivery that the running hookpass keeps")
 	return f
 }
 
-// run explains every request of the capture; args is what is no flag.
+// run explains every request of the capture, or a delivery; args is what is no flag.
 func (e *explain) run(args []string) error {
+	if e.delivery != "" {
+		if len(args) > 0 || e.request != "" || e.provider != "" || e.providers != "" || e.url != "" || e.given() || len(e.with) > 0 || !e.at.IsZero() {
+			return errKnown
+		}
+		return e.explainKept(context.Background())
+	}
 	requests, err := e.read(args, e.input)
 	if err != nil {
 		return err
@@ -91,20 +101,38 @@ func (e *explain) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	rejected := 0
-	for _, r := range requests {
+	return e.each(requests, func(r capture.Request) (bool, error) {
 		f := e.diagnose(r, endpoint)
-		if f.Cause != diagnosis.Genuine {
-			rejected++
-		}
-		if err := e.print(r, f); err != nil {
-			return err
-		}
+		return f.Cause == diagnosis.Genuine, e.print(r.Method, r.Path, f)
+	})
+}
+
+// explainKept explains a delivery of the running process, which looks into it. Where
+// it has no body to look into, it may have done so when the delivery came.
+func (e *explain) explainKept(ctx context.Context) error {
+	d, err := e.find(ctx, e.delivery)
+	if err != nil {
+		return err
 	}
-	if rejected > 0 {
-		return fmt.Errorf("%w: %d of %d", errRejected, rejected, len(requests))
+	_, _ = fmt.Fprintln(e.progress, d.named()) // what matters goes to output
+	var f diagnosis.Finding
+	err = e.ask(ctx, http.MethodGet, d.at("diagnosis"), nil, &f)
+	var refused *adminError
+	switch {
+	case errors.As(err, &refused) && refused.status == http.StatusConflict && d.Hint != "":
+		_, _ = fmt.Fprintf(e.progress, "%s; this was found when it came\n", refused.text)
+		if e.json {
+			err = printJSON(e.output, map[string]string{"hint": d.Hint})
+		} else {
+			_, err = fmt.Fprintln(e.output, plain(d.Hint))
+		}
+	case err == nil:
+		err = e.print(d.Method, d.Path, f)
 	}
-	return nil
+	if err == nil && f.Cause != diagnosis.Genuine {
+		err = fmt.Errorf("%w: delivery %d", errRejected, d.Number)
+	}
+	return err
 }
 
 // endpoint is what the flags describe.
@@ -139,7 +167,7 @@ func (e *explain) diagnose(r capture.Request, endpoint diagnosis.Endpoint) diagn
 	return f
 }
 
-func (e *explain) print(r capture.Request, f diagnosis.Finding) error {
+func (e *explain) print(method, path string, f diagnosis.Finding) error {
 	if e.json {
 		return printJSON(e.output, f)
 	}
@@ -147,6 +175,7 @@ func (e *explain) print(r capture.Request, f diagnosis.Finding) error {
 	if f.Proven {
 		sure = "proven"
 	}
-	_, err := fmt.Fprintf(e.output, "%s %q: %s, %s\n  %s\n  %s\n", r.Method, cmp.Or(r.Path, "/"), f.Cause, sure, f.Sentence, cmp.Or(f.Remedy, "There is nothing to do."))
+	_, err := fmt.Fprintf(e.output, "%s %q: %s, %s\n  %s\n  %s\n", plain(method), cmp.Or(path, "/"), plain(string(f.Cause)), sure,
+		plain(f.Sentence), plain(cmp.Or(f.Remedy, "There is nothing to do.")))
 	return err
 }

@@ -17,7 +17,7 @@ import (
 // explained executes the command with a capture on standard input.
 func explained(input string, args ...string) (output string, err error) {
 	var text bytes.Buffer
-	e := &explain{input: strings.NewReader(input), output: &text, now: func() time.Time { return arrival }, keys: noKeys{}}
+	e := &explain{inspection: inspection{input: strings.NewReader(input), output: &text, now: func() time.Time { return arrival }, keys: noKeys{}}}
 	flags := e.flags()
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(append([]string{"--request", "-"}, args...)); err != nil {

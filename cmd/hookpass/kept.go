@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hookpass/hookpass/caddymodule"
@@ -50,6 +52,41 @@ func (a *adminFlag) kept(ctx context.Context, query url.Values) ([]kept, error) 
 	}
 	err := a.ask(ctx, http.MethodGet, caddymodule.DeliveriesPath, query, &found)
 	return found.Deliveries, err
+}
+
+// find returns the delivery that is kept with a number, else the newest one with an id
+// of its provider's.
+func (a *adminFlag) find(ctx context.Context, text string) (*kept, error) {
+	if number, err := strconv.ParseUint(text, 10, 64); err == nil {
+		d := &kept{Number: number}
+		err := a.ask(ctx, http.MethodGet, d.at(""), nil, d)
+		var refused *adminError
+		if !errors.As(err, &refused) || refused.status != http.StatusNotFound {
+			return d, err
+		}
+	}
+	found, err := a.kept(ctx, url.Values{"delivery_id": {text}, "limit": {"1"}})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("no delivery is kept that has the number or the id %q: hookpass tail --last 20 shows the newest", text)
+	}
+	return &found[0], nil
+}
+
+// at is where the admin API tells of it, or does something with it.
+func (k *kept) at(what string) string {
+	return strings.TrimSuffix(fmt.Sprintf("%s/%d/%s", caddymodule.DeliveriesPath, k.Number, what), "/")
+}
+
+// named says which one it is.
+func (k *kept) named() string {
+	of := k.Endpoint
+	if k.DeliveryID != "" {
+		of = k.DeliveryID + " of " + of
+	}
+	return fmt.Sprintf("delivery %d (%s, %s)", k.Number, plain(of), k.became())
 }
 
 // became is what became of it.

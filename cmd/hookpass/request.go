@@ -8,13 +8,62 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hookpass/hookpass/capture"
 	"github.com/hookpass/hookpass/catalog"
+	"github.com/hookpass/hookpass/keyfetch"
+	"github.com/hookpass/hookpass/webhook"
 )
 
 // maxCapture is larger than all bodies that providers send, many times.
 const maxCapture = 64 << 20
+
+// inspection is what the commands have in common that look into captured requests:
+// flags, and what they touch of the world.
+type inspection struct {
+	input  io.Reader
+	output io.Writer
+	now    func() time.Time
+	keys   webhook.KeySource
+
+	requestFlags
+	secretFlags
+	with withFlags
+	at   timeFlag
+	json bool
+}
+
+func newInspection() inspection {
+	return inspection{input: os.Stdin, output: os.Stdout, now: time.Now, keys: fetchedKeys{keyfetch.New(nil, nil)}}
+}
+
+// register adds the flags to f; the texts are the usage of those that differ.
+func (i *inspection) register(f *flag.FlagSet, at, json string) {
+	i.requestFlags.register(f)
+	i.secretFlags.register(f)
+	i.with = newWithFlags(f)
+	i.at.register(f, at)
+	f.BoolVar(&i.json, "json", false, json)
+}
+
+// each looks into every request, and returns an error if one is not genuine.
+func (i *inspection) each(requests []capture.Request, look func(capture.Request) (isGenuine bool, err error)) error {
+	rejected := 0
+	for _, r := range requests {
+		isGenuine, err := look(r)
+		if err != nil {
+			return err
+		}
+		if !isGenuine {
+			rejected++
+		}
+	}
+	if rejected > 0 {
+		return fmt.Errorf("%w: %d of %d", errRejected, rejected, len(requests))
+	}
+	return nil
+}
 
 // requestFlags say which request is looked at, and who is said to have sent it.
 type requestFlags struct {

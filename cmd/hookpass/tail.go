@@ -143,7 +143,7 @@ func (t *tail) run(ctx context.Context) error {
 		}
 	}
 	err := t.follow(ctx)
-	if errors.Is(err, syscall.EPIPE) {
+	if ctx.Err() != nil || errors.Is(err, syscall.EPIPE) {
 		err = nil
 	}
 	return err
@@ -172,9 +172,6 @@ func (t *tail) follow(ctx context.Context) error {
 		}
 		t.sleep(ctx, pause)
 		pause = min(2*pause, longestPause)
-	}
-	if ctx.Err() != nil {
-		return nil
 	}
 	return err
 }

@@ -67,7 +67,9 @@ func newScreen(output, progress io.Writer, width func() int) *screen {
 func (s *screen) show(d *kept) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.shown++
+	if d.Replayed == "" { // which is counted apart
+		s.shown++
+	}
 	text := s.row(d) + "\n"
 	if d.Verdict == delivery.VerdictRejected {
 		text += wrapped(plain(d.Hint), s.room())

@@ -5,20 +5,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/hookpass/hookpass/caddymodule"
 	"github.com/hookpass/hookpass/capture"
 	"github.com/hookpass/hookpass/delivery"
-	"github.com/hookpass/hookpass/keyfetch"
 	"github.com/hookpass/hookpass/webhook"
 )
 
 func init() {
-	v := &verify{input: os.Stdin, output: os.Stdout, now: time.Now, keys: fetchedKeys{keyfetch.New(nil, nil)}}
+	v := &verify{newInspection()}
 	command{
 		name:  "verify",
 		usage: "--request <file> --provider <id> (--secret-env <name> | --secret-file <path>) [--url <url>] [--at <time>] [--with <name=value>] [--providers <directory>] [--json]",
@@ -46,27 +43,12 @@ fetched. hookpass explain looks for the mistake in one that is not genuine.
 // errRejected is returned for a request that is not genuine.
 var errRejected = errors.New("not genuine")
 
-// verify is the command: its flags, and what it touches of the world.
-type verify struct {
-	input  io.Reader
-	output io.Writer
-	now    func() time.Time
-	keys   webhook.KeySource
-
-	requestFlags
-	secretFlags
-	with withFlags
-	at   timeFlag
-	json bool
-}
+// verify is the command.
+type verify struct{ inspection }
 
 func (v *verify) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("verify", flag.ContinueOnError)
-	v.requestFlags.register(f)
-	v.secretFlags.register(f)
-	v.with = newWithFlags(f)
-	v.at.register(f, "When it arrived (default: when the capture says, else now)")
-	f.BoolVar(&v.json, "json", false, "Print each verdict as a line of JSON")
+	v.register(f, "When it arrived (default: when the capture says, else now)", "Print each verdict as a line of JSON")
 	return f
 }
 
@@ -93,21 +75,11 @@ func (v *verify) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	rejected := 0
-	for _, r := range requests {
+	return v.each(requests, func(r capture.Request) (bool, error) {
 		f := v.check(verifier, &r)
 		f.Provider = provider
-		if f.Verdict != genuine {
-			rejected++
-		}
-		if err := v.print(f); err != nil {
-			return err
-		}
-	}
-	if rejected > 0 {
-		return fmt.Errorf("%w: %d of %d", errRejected, rejected, len(requests))
-	}
-	return nil
+		return f.Verdict == genuine, v.print(f)
+	})
 }
 
 func (v *verify) verifier(requests []capture.Request) (*webhook.Verifier, string, error) {

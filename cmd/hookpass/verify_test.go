@@ -31,7 +31,7 @@ func (noKeys) Keys(webhook.KeyRequest, string) ([]jose.JSONWebKey, error) {
 // verifies runs the command at the time of arrival, with input as standard input.
 func verifies(input string, args ...string) (output string, err error) {
 	var text bytes.Buffer
-	v := &verify{input: strings.NewReader(input), output: &text, now: func() time.Time { return arrival }, keys: noKeys{}}
+	v := &verify{inspection{input: strings.NewReader(input), output: &text, now: func() time.Time { return arrival }, keys: noKeys{}}}
 	flags := v.flags()
 	flags.SetOutput(io.Discard)
 	if err := flags.Parse(append([]string{"--request", "-"}, args...)); err != nil {
