@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -55,10 +56,14 @@ func (l *lab) floodOver(n int) (all []flooded, err error) {
 		c := benchCase{kind: forged, size: size, endpoints: n}
 		for round := range *rounds {
 			fmt.Fprintf(os.Stderr, "\rround %d of %d: %-32s", round+1, *rounds, fmt.Sprintf("flood of %d, %d KiB", n, size>>10))
-			for _, turn := range []struct {
+			turns := []struct {
 				t    *running
 				each *[]time.Duration
-			}{{with, &f.with}, {without, &f.without}} {
+			}{{with, &f.with}, {without, &f.without}}
+			if round%2 == 1 { // neither is always the first
+				slices.Reverse(turns)
+			}
+			for _, turn := range turns {
 				s, err := turn.t.run(l.ctx, c)
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", turn.t.name, err)
@@ -96,15 +101,11 @@ func printFlood(w io.Writer, all []flooded) error {
 	text.WriteString("\nA flood of forgeries, processor time a delivery with hints and without:\n\n| | with | without | ratio, median | least to most |\n|---|---|---|---|---|\n")
 	for _, f := range all {
 		ratios := f.ratios()
-		least, most := ratios[0], ratios[0]
-		for _, r := range ratios {
-			least, most = min(least, r), max(most, r)
-		}
 		of := func(each []time.Duration) float64 {
 			return micros(median(each, func(i int) time.Duration { return each[i] }))
 		}
 		fmt.Fprintf(&text, "| %d KiB, endpoints: %d | %.1f µs | %.1f µs | %.3f | %.3f to %.3f |\n", f.size>>10, f.endpoints,
-			of(f.with), of(f.without), median(ratios, func(i int) float64 { return ratios[i] }), least, most)
+			of(f.with), of(f.without), median(ratios, func(i int) float64 { return ratios[i] }), slices.Min(ratios), slices.Max(ratios))
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
