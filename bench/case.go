@@ -109,7 +109,7 @@ func (l *letter) next() []byte {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	path := "/hook"
 	if l.c.endpoints > 1 {
-		path = endpointPath(int(id%uint64(l.c.endpoints)), l.c.endpoints)
+		path = endpointPath(int(id%uint64(l.c.endpoints)), l.c.endpoints) //nolint:gosec // G115: it is below endpoints
 	}
 	l.bytes = append(l.bytes[:0], "POST "+path+" HTTP/1.1\r\nHost: "+l.host+"\r\nUser-Agent: Saltare/1.0\r\nContent-Type: application/json\r\nContent-Length: "+strconv.Itoa(len(l.body))+"\r\nX-Saltare-Timestamp: "+timestamp+"\r\n"...)
 	if l.c.kind != unsigned {
