@@ -166,6 +166,44 @@ const challenge = `{"type":"url_verification","challenge":"3eZbrw1aBm2rZgRNFdxV2
 
 func method(name string) func(*http.Request) { return func(r *http.Request) { r.Method = name } }
 
+// What was fresh when it arrived is, however long ago that was, and nothing else.
+func TestAReplayIsAsOldAsItWasOnArrival(t *testing.T) {
+	app := newApplication(t)
+	g, name := keeping(t, app, "")
+	g.send("/", event{id: "1"}).wants(t, 200, "handled")
+	number := newest(t, "?endpoint="+name, 1)
+	long := time.Now().Add(-24 * time.Hour)
+	sent := g.request("/", event{id: "2", body: `{"delivery_id":"2"}`, at: long})
+	var came delivery.Whole
+	for _, kept := range recents.Newest() {
+		if kept.Number == number {
+			came = *kept.Whole
+		}
+	}
+	came.Header, came.Body = sent.Header, []byte(`{"delivery_id":"2"}`)
+	for _, test := range []struct {
+		arrived time.Time
+		want    delivery.Reason
+		age     time.Duration
+	}{
+		{long.Add(4 * time.Minute), "", 4 * time.Minute},
+		{long.Add(6 * time.Minute), delivery.ReasonTimestampTooOld, 6 * time.Minute},
+		{long.Add(-6 * time.Minute), delivery.ReasonTimestampTooNew, -6 * time.Minute},
+		{time.Now(), delivery.ReasonTimestampTooOld, 24 * time.Hour},
+	} {
+		mark := &replay{by: delivery.ReplayedManual, arrived: test.arrived}
+		if err := mark.send(&came); err != nil {
+			t.Fatal(err)
+		}
+		if got := mark.record; got.Reason != test.want || got.TimestampAge.Round(time.Minute) != test.age || time.Since(got.Time) > time.Hour {
+			t.Errorf("%s after it was signed, it is %+v", test.age, got)
+		}
+	}
+	if n := len(app.calls()); n != 2 {
+		t.Errorf("the application was called %d times, want twice", n)
+	}
+}
+
 func TestWithoutBodiesThereIsNothingToReplay(t *testing.T) {
 	app := newApplication(t)
 	g, name := keeping(t, app, "")
