@@ -38,7 +38,7 @@ func marked() (texts []string) {
 			key, _ = base64.StdEncoding.DecodeString(text)
 		}
 		texts = append(texts, strings.TrimPrefix(strings.TrimPrefix(secret, "whsec_"), "user:"), string(key),
-			hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key), strings.Trim(fmt.Sprint(key), "[]"))
+			hex.EncodeToString(key), base64.StdEncoding.EncodeToString(key), strings.Trim(fmt.Sprintf("%d", key), "[]"))
 	}
 	return append(texts, base64.StdEncoding.EncodeToString([]byte(marks["MARK_BASIC"])))
 }
