@@ -26,7 +26,7 @@ import (
 )
 
 func init() {
-	t := &tail{output: os.Stdout, progress: os.Stderr, width: terminalWidth, now: time.Now, sleep: sleep}
+	t := &tail{output: os.Stdout, progress: os.Stderr, width: terminalWidth, now: time.Now, sleep: sleep, silence: 3 * comments}
 	command{
 		name:  "tail",
 		usage: "[--endpoint <name>] [--provider <id>] [--verdict <verdict>] [--event <type>] [--id <delivery>] [-n <count>] [--json] [--address <admin>]",
@@ -64,8 +64,8 @@ const (
 	shortestPause = 100 * time.Millisecond
 	longestPause  = 5 * time.Second
 
-	// silence is what a stream may not exceed: it has a comment every 15 seconds.
-	silence = 45 * time.Second
+	// comments come so often in a stream that is well.
+	comments = 15 * time.Second
 )
 
 var errSilent = errors.New("nothing has come for too long")
@@ -82,6 +82,7 @@ type tail struct {
 	width            func() int // of the terminal; 0: output is none
 	now              func() time.Time
 	sleep            func(context.Context, time.Duration)
+	silence          time.Duration // after which a stream is taken for dead
 
 	adminFlag
 	filters map[string]*string // by their names in the admin API
@@ -218,9 +219,9 @@ func (t *tail) stream(ctx context.Context, last *uint64) (opened bool, why, err 
 		return false, why, nil
 	}
 	defer resp.Body.Close()
-	hearing := time.AfterFunc(silence, func() { cancel(errSilent) })
+	hearing := time.AfterFunc(t.silence, func() { cancel(errSilent) })
 	defer hearing.Stop()
-	why = readEvents(heard{resp.Body, hearing}, func(e event) error {
+	why = readEvents(heard{resp.Body, func() { hearing.Reset(t.silence) }}, func(e event) error {
 		if e.name != "delivery" {
 			return nil
 		}
@@ -239,15 +240,17 @@ func (t *tail) stream(ctx context.Context, last *uint64) (opened bool, why, err 
 	return true, cmp.Or(context.Cause(ctx), why), err
 }
 
-// heard puts the timer off whenever something comes.
+// heard calls a function whenever something comes.
 type heard struct {
 	io.Reader
-	timer *time.Timer
+	call func()
 }
 
 func (h heard) Read(b []byte) (int, error) {
 	n, err := h.Reader.Read(b)
-	h.timer.Reset(silence)
+	if n > 0 {
+		h.call()
+	}
 	return n, err
 }
 

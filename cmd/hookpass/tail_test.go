@@ -24,14 +24,16 @@ type stubAdmin struct {
 	*testing.T
 	server *httptest.Server
 
-	kept   []string                                               // the newest first
-	stream []func(w http.ResponseWriter, last string, end func()) // the first connection, the second …
+	kept   []string                                   // the newest first
+	stream []func(http.ResponseWriter, *http.Request) // the first connection, the second …
 	asked  []string
+
+	silence time.Duration // for which it is waited
 }
 
 func newStubAdmin(t *testing.T) *stubAdmin {
 	t.Helper()
-	a := &stubAdmin{T: t}
+	a := &stubAdmin{T: t, silence: patience}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /webhooks/deliveries", func(w http.ResponseWriter, r *http.Request) {
 		a.asked = append(a.asked, "list "+r.URL.RawQuery)
@@ -50,24 +52,22 @@ func newStubAdmin(t *testing.T) *stubAdmin {
 		}
 		next := a.stream[0]
 		a.stream = a.stream[1:]
-		next(w, last, func() {
-			w.(http.Flusher).Flush()
-			panic(http.ErrAbortHandler) // hangs up in the middle
-		})
+		next(w, r)
 	})
 	a.server = httptest.NewServer(mux)
 	t.Cleanup(a.server.Close)
 	return a
 }
 
-func sends(events ...string) func(http.ResponseWriter, string, func()) {
-	return func(w http.ResponseWriter, _ string, _ func()) { fmt.Fprint(w, strings.Join(events, "")) }
+func sends(events ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Join(events, "")) }
 }
 
-func hangsUpAfter(events ...string) func(http.ResponseWriter, string, func()) {
-	return func(w http.ResponseWriter, _ string, end func()) {
+func hangsUpAfter(events ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, strings.Join(events, ""))
-		end()
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
 	}
 }
 
@@ -91,7 +91,7 @@ func (a *stubAdmin) tail(sleeps int, args ...string) *tailed {
 	ctx, cancel := context.WithCancel(a.Context())
 	defer cancel()
 	got := new(tailed)
-	c := &tail{output: &got.output, progress: &got.progress, width: func() int { return 0 }, now: func() time.Time { return arrival }}
+	c := &tail{output: &got.output, progress: &got.progress, width: func() int { return 0 }, now: func() time.Time { return arrival }, silence: a.silence}
 	c.sleep = func(_ context.Context, d time.Duration) {
 		got.slept = append(got.slept, d)
 		if len(got.slept) == sleeps {
@@ -192,10 +192,24 @@ func TestTailConnectsAgain(t *testing.T) {
 	}
 }
 
+// A stream without even a comment is dead, though nobody has hung up.
+func TestTailGivesUpASilentStream(t *testing.T) {
+	a := newStubAdmin(t)
+	a.silence = time.Millisecond
+	a.stream = append(a.stream, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}, sends())
+	got := a.tail(2)
+	if told := got.progress.String(); got.err != nil || !strings.Contains(told, errSilent.Error()) || len(a.stream) != 0 {
+		t.Errorf("%v; it tells %q", got.err, told)
+	}
+}
+
 func TestTailRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		args    []string
-		streams []func(http.ResponseWriter, string, func())
+		streams []func(http.ResponseWriter, *http.Request)
 		says    string
 	}{
 		"no stream":        {nil, nil, "HTTP 503: no more streams"},
@@ -203,8 +217,8 @@ func TestTailRefuses(t *testing.T) {
 		"less than none":   {[]string{"--last", "-1"}, nil, "--last -1"},
 		"nobody there":     {[]string{"--address", "unix//nobody.sock"}, nil, "unix//nobody.sock"},
 		"no address":       {[]string{"--address", "localhost:99999999"}, nil, "--address: "},
-		"no delivery":      {nil, []func(http.ResponseWriter, string, func()){sends("event: delivery\ndata: <html>\n\n")}, "invalid character"},
-		"an endless event": {nil, []func(http.ResponseWriter, string, func()){sends("data: " + strings.Repeat("x", longestEvent))}, errLongEvent.Error()},
+		"no delivery":      {nil, []func(http.ResponseWriter, *http.Request){sends("event: delivery\ndata: <html>\n\n")}, "invalid character"},
+		"an endless event": {nil, []func(http.ResponseWriter, *http.Request){sends("data: " + strings.Repeat("x", longestEvent))}, errLongEvent.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newStubAdmin(t)
@@ -224,7 +238,7 @@ func (closedPipe) Write([]byte) (int, error) { return 0, fmt.Errorf("write: %w",
 func TestTailEndsWithItsReader(t *testing.T) {
 	a := newStubAdmin(t)
 	a.stream = append(a.stream, sends(sent(1, "")))
-	c := &tail{output: closedPipe{}, progress: io.Discard, width: func() int { return 0 }, now: time.Now, sleep: sleep}
+	c := &tail{output: closedPipe{}, progress: io.Discard, width: func() int { return 0 }, now: time.Now, sleep: sleep, silence: patience}
 	if err := c.flags().Parse([]string{"--address", a.server.Listener.Addr().String()}); err != nil {
 		t.Fatal(err)
 	}
