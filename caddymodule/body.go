@@ -96,6 +96,10 @@ func (b *body) read(w http.ResponseWriter, r *http.Request, limit int64, until t
 		case errors.Is(err, io.EOF):
 			b.whole = true
 			setReadDeadline(w, time.Time{})
+			if r.ContentLength >= 0 && int64(b.size) != r.ContentLength {
+				// HTTP/3's server does not look (RFC 9114, section 4.1.2).
+				return fmt.Errorf("%w: %d bytes came of %d announced", errBodyUnreadable, b.size, r.ContentLength)
+			}
 			return nil
 		case err != nil:
 			return readError(err)

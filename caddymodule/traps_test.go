@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -151,6 +152,18 @@ func TestTrailersDoNotSpeakForUs(t *testing.T) {
 		}
 		if got := <-trailers; len(got) != 0 {
 			t.Errorf("%s: the application got the trailer %v", mode, got)
+		}
+	}
+}
+
+// What a token proves is not whole because the stream is over: not every server looks.
+func TestABodyIsAsLongAsAnnounced(t *testing.T) {
+	for _, announced := range []int64{-1, 0, 3, 4, 5} {
+		r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(strings.NewReader("body")))
+		r.ContentLength = announced
+		err := new(body).read(httptest.NewRecorder(), r, 1<<20, time.Now().Add(time.Minute))
+		if is := err == nil; is != (announced == -1 || announced == 4) || err != nil && !errors.Is(err, errBodyUnreadable) {
+			t.Errorf("%d announced: %v", announced, err)
 		}
 	}
 }
