@@ -242,7 +242,7 @@ func (l *letter) own() map[string][]string {
 // signed fields, {NAME} for the value of one, {body}, {length}, {size} in
 // hexadecimal, {id} and {now}.
 func (l *letter) fill(text string) string {
-	var signed strings.Builder
+	var signed, lower strings.Builder
 	values := []string{
 		"{host}", l.site.address, "{path}", "/" + l.endpoint.name, "{body}", l.body, "{id}", l.id, "{now}", l.timestamp,
 		"{length}", strconv.Itoa(len(l.body)), "{size}", strconv.FormatInt(int64(len(l.body)), 16),
@@ -250,10 +250,11 @@ func (l *letter) fill(text string) string {
 	for _, name := range slices.Sorted(maps.Keys(l.header)) {
 		for _, value := range l.header[name] {
 			fmt.Fprintf(&signed, "%s: %s\r\n", name, value)
+			fmt.Fprintf(&lower, "%s: %s\n", strings.ToLower(name), value)
 			values = append(values, "{"+name+"}", value)
 		}
 	}
-	return strings.NewReplacer(append(values, "{signed}", signed.String())...).Replace(text)
+	return strings.NewReplacer(append(values, "{signed}", signed.String(), "{lower}", lower.String(), "{scheme}", l.site.scheme())...).Replace(text)
 }
 
 func (s *site) scheme() string {

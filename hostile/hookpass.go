@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -31,6 +32,8 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
 	_ "github.com/caddyserver/caddy/v2/modules/logging"
 	_ "github.com/caddyserver/caddy/v2/modules/metrics"
+
+	"golang.org/x/sys/unix"
 
 	_ "github.com/hookpass/hookpass"
 )
@@ -66,6 +69,7 @@ type hookpass struct {
 	command          *exec.Cmd
 	output           lockedBuffer
 	exited           chan struct{}
+	reserved         []int // sockets that keep the ports
 	admin            *http.Client
 }
 
@@ -93,22 +97,17 @@ func startHookpass(ctx context.Context, dir string, c crowd, application string)
 	if err := writeCertificate(dir); err != nil {
 		return nil, err
 	}
-	// Between the choice of a port and its use, another process may take it.
-	for tries := 10; ; tries-- {
-		err := h.tryStart(ctx, c, application)
-		if err == nil || tries == 0 || ctx.Err() != nil || !strings.Contains(h.output.String(), "address already in use") {
-			return h, err
-		}
-	}
-}
-
-func (h *hookpass) tryStart(ctx context.Context, c crowd, application string) error {
 	for _, s := range h.sites() {
 		var err error
-		if s.address, err = freeAddress(ctx); err != nil {
-			return err
+		if s.address, err = h.reserve(ctx); err != nil {
+			return nil, err
 		}
 	}
+	err := h.start(ctx, c, application)
+	return h, err
+}
+
+func (h *hookpass) start(ctx context.Context, c crowd, application string) error {
 	config := filepath.Join(h.dir, "Caddyfile")
 	if err := os.WriteFile(config, []byte(h.config(c, application)), 0o600); err != nil {
 		return err
@@ -117,7 +116,6 @@ func (h *hookpass) tryStart(ctx context.Context, c crowd, application string) er
 	if err != nil {
 		return err
 	}
-	h.output.Reset()
 	h.command = exec.CommandContext(context.WithoutCancel(ctx), program, "run", "--config", config) //nolint:gosec // itself
 	h.command.Env = append(os.Environ(), asHookpass+"=1", "HOME="+h.dir, "XDG_CONFIG_HOME="+h.dir, "XDG_DATA_HOME="+h.dir)
 	h.command.Stderr = &h.output
@@ -166,6 +164,10 @@ func (h *hookpass) stop() {
 	_ = h.command.Process.Kill()
 	<-h.exited
 	h.admin.CloseIdleConnections()
+	for _, socket := range h.reserved {
+		_ = unix.Close(socket)
+	}
+	h.reserved = nil
 }
 
 // crashed tells what the process said of a panic, if there was one.
@@ -347,18 +349,34 @@ func writeCertificate(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-// freeAddress returns an address whose port is free for TCP and for UDP.
-func freeAddress(ctx context.Context) (string, error) {
+// reserve returns an address whose port nobody else is given: a socket that is bound
+// to it, and does not listen, keeps it. Caddy listens beside that, as it lets others
+// share its ports (SO_REUSEPORT).
+func (h *hookpass) reserve(ctx context.Context) (string, error) {
 	for {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return "", err
 		}
-		address := listener.Addr().String()
+		h.reserved = append(h.reserved, socket)
+		if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return "", err
+		}
+		if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			return "", err
+		}
+		bound, err := unix.Getsockname(socket)
+		if err != nil {
+			return "", err
+		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(bound.(*unix.SockaddrInet4).Port))
+		// HTTP/3 needs the same port of UDP.
 		packets, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
-		_ = listener.Close()
 		if err == nil {
 			return address, packets.Close()
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return "", err
 		}
 	}
 }

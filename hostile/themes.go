@@ -14,6 +14,8 @@ var themes = []theme{
 	{"methods", methods},
 	{"fields that are ours alone", spoofing},
 	{"every kind of scheme", schemes},
+	{"HTTP/2", http2Attacks},
+	{"HTTP/3", http3Attacks},
 }
 
 func times(n int, text string) string { return strings.Repeat(text, n) }
