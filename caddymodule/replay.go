@@ -133,9 +133,6 @@ func keptAt(r *http.Request) (delivery.Kept, error) {
 	return delivery.Kept{}, apiError(http.StatusNotFound, "no delivery %q is kept: GET %s tells which are", text, DeliveriesPath)
 }
 
-// patient is for somebody who waits for the answer: some seconds at most.
-var patient = diagnosis.Limits{Variants: 100_000, Bytes: 256 << 20}
-
 // diagnosing has room for one, as each takes a processor.
 var diagnosing = make(chan struct{}, 1)
 
@@ -156,5 +153,5 @@ func diagnoseDelivery(a *App, r *http.Request) (any, error) {
 	}
 	arrived := kept.Whole.Arrived
 	endpoint, process := a.described(s.name, arrived)
-	return diagnosis.Diagnose(patient, diagnosis.Delivery{Request: s.asReceived(kept.Whole), Received: arrived}, endpoint, process), nil
+	return diagnosis.Diagnose(diagnosis.PatientLimits, diagnosis.Delivery{Request: s.asReceived(kept.Whole), Received: arrived}, endpoint, process), nil
 }

@@ -24,6 +24,9 @@ type Limits struct {
 // single variant would go beyond is not looked into.
 var DefaultLimits = Limits{Variants: 3000, Bytes: 16 << 20}
 
+// PatientLimits are for somebody who waits for the answer: some seconds at most.
+var PatientLimits = Limits{Variants: 100_000, Bytes: 256 << 20}
+
 const (
 	// overhead is what is counted for each signature beside the body, in bytes.
 	overhead = 512

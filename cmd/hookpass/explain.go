@@ -23,9 +23,6 @@ import (
 // errKnown is returned for what only a captured request needs.
 var errKnown = errors.New("the running hookpass knows the request of --delivery, and how to verify it: write --address and --json beside it, and nothing else")
 
-// patient is for somebody who waits for the answer: some seconds at most.
-var patient = diagnosis.Limits{Variants: 100_000, Bytes: 256 << 20}
-
 func init() {
 	e := &explain{inspection: newInspection(), progress: os.Stderr}
 	command{
@@ -158,11 +155,11 @@ func (e *explain) diagnose(r capture.Request, endpoint diagnosis.Endpoint) diagn
 	if d.Received.IsZero() {
 		d.Received, endpoint.Tolerance = e.now(), 0
 	}
-	f := diagnosis.Diagnose(patient, d, endpoint, diagnosis.Process{})
+	f := diagnosis.Diagnose(diagnosis.PatientLimits, d, endpoint, diagnosis.Process{})
 	unframed := e.bodyEndsFile && r.Header.Get("Content-Length") == ""
 	if cut := bytes.TrimRight(r.Body, "\r\n"); f.Cause == diagnosis.BodyLineEnd && unframed && len(cut) < len(r.Body) {
 		d.Request.Body = cut
-		return diagnosis.Diagnose(patient, d, endpoint, diagnosis.Process{})
+		return diagnosis.Diagnose(diagnosis.PatientLimits, d, endpoint, diagnosis.Process{})
 	}
 	return f
 }

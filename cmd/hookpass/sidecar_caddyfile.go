@@ -121,6 +121,9 @@ func (c *sidecarConfig) writeOptions(f *caddyfile, upstreams []upstream, termina
 		f.line(log, "format", "text")
 	}
 	f.line(said{}, "}")
+	if err := c.writeRecent(f); err != nil {
+		return err
+	}
 	if health := c.health(); health.text != off {
 		f.line(health, "health", quoted(health.text), "{")
 		words := []string{"application"}
@@ -134,6 +137,34 @@ func (c *sidecarConfig) writeOptions(f *caddyfile, upstreams []upstream, termina
 	}
 	f.line(said{}, "}")
 	return nil
+}
+
+// writeRecent says whether bodies are kept.
+func (c *sidecarConfig) writeRecent(f *caddyfile) error {
+	bodies, redact := c.or("BODIES", off), c.said["REDACT"]
+	switch {
+	case bodies.text != "on" && bodies.text != off:
+		return bodies.wrong("%q is unknown: write on or off", bodies.text)
+	case bodies.text == off && redact.text != "":
+		return redact.wrong("no bodies are kept: set %sBODIES to on, or remove it", variablePrefix)
+	case bodies.text == off:
+		return nil
+	}
+	f.line(said{}, "recent", "{")
+	f.line(bodies, "bodies", "on")
+	if redact.text != "" {
+		f.line(redact, append([]string{"redact"}, quotedList(redact.text)...)...)
+	}
+	f.line(said{}, "}")
+	return nil
+}
+
+// quotedList are the words of a text with commas or blanks between them.
+func quotedList(text string) (words []string) {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		words = append(words, quoted(word))
+	}
+	return words
 }
 
 // writeServers also lets the header fields pass that Caddy would remove.
@@ -281,11 +312,11 @@ func (c *sidecarConfig) writeEndpoint(f *caddyfile, e sidecarEndpoint) error {
 		if given.text == "" || word == "tolerance" && !own && !e.facts.HasTimestamp {
 			continue
 		}
-		words := []string{word}
-		for _, text := range strings.FieldsFunc(given.text, func(r rune) bool { return word == "events" && (r == ',' || r == ' ') }) {
-			words = append(words, quoted(text))
+		words := []string{quoted(given.text)}
+		if word == "events" {
+			words = quotedList(given.text)
 		}
-		f.line(given, words...)
+		f.line(given, append([]string{word}, words...)...)
 	}
 	if c.or("DEDUP", "").text == off {
 		f.line(c.said["DEDUP"], "dedup", off)

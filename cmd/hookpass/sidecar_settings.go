@@ -53,6 +53,8 @@ var sidecarSettings = []setting{
 	{"DEDUP", ofProcess, false, "memory, off, a directory for the journal, or a redis:// URL"},
 	{"DEDUP_ON_ERROR", ofProcess, false, "While Redis does not answer: local or reject"},
 	{"LOG", ofProcess, false, "json, text, or a file for the log of deliveries"},
+	{"BODIES", ofProcess, false, "on: keep those of the newest deliveries in memory, to look into them; off by default"},
+	{"REDACT", ofProcess, false, "What is not shown of bodies, such as data.email,**.card"},
 	{"HEALTH_LISTEN", ofProcess, false, "Where health checks are answered, :8081 by default, or off"},
 	{"ADMIN", ofProcess, false, "Where Caddy's admin API is, localhost:2019 by default, or off"},
 	{"CONSOLE", ofProcess, false, "Where the operator's page is, such as localhost:8082; off by default"},
