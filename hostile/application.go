@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // application is what must be protected. It is two: a server that notes what it
@@ -21,9 +22,13 @@ type application struct {
 	address string
 	server  *http.Server
 
-	mu    sync.Mutex
-	seen  []seen
-	wires []*wire
+	mu       sync.Mutex
+	seen     []seen
+	wires    []*wire
+	forgets  atomic.Bool // what it got
+	kept     string      // the body of a delivery that waits for its answer
+	released chan struct{}
+	copies   int // of that one
 }
 
 // seen is a request as the server understood it.
@@ -52,9 +57,41 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = fmt.Append(body, " BROKEN OFF: ", err)
 	}
 	a.mu.Lock()
+	if a.forgets.Load() {
+		released := a.released
+		if kept := string(body) == a.kept; kept {
+			a.copies++
+		} else {
+			released = nil
+		}
+		a.mu.Unlock()
+		if released != nil {
+			<-released
+		}
+		_, _ = io.WriteString(w, "handled")
+		return
+	}
 	a.seen = append(a.seen, seen{r.Method, r.RequestURI, string(body), r.Header, r.Trailer, r.TransferEncoding})
 	a.mu.Unlock()
 	_, _ = io.WriteString(w, "handled")
+}
+
+// forget has it note nothing from now on.
+func (a *application) forget() { a.forgets.Store(true) }
+
+// keep has the delivery with that body wait until it is released, which tells how
+// often it came.
+func (a *application) keep(body string) (release func() int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kept, a.released, a.copies = body, make(chan struct{}), 0
+	return func() int {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		close(a.released)
+		a.kept, a.released = "", nil
+		return a.copies
+	}
 }
 
 // take returns what arrived since the last time, and what the bytes were if they
@@ -87,7 +124,10 @@ func (t tap) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: connection}
+	if t.to.forgets.Load() {
+		return connection, nil
+	}
+	w := &wire{Conn: connection, forgets: &t.to.forgets}
 	t.to.mu.Lock()
 	t.to.wires = append(t.to.wires, w)
 	t.to.mu.Unlock()
@@ -97,12 +137,16 @@ func (t tap) Accept() (net.Conn, error) {
 // wire is a connection to the application, and what came over it.
 type wire struct {
 	net.Conn
-	mu    sync.Mutex
-	bytes []byte
+	forgets *atomic.Bool
+	mu      sync.Mutex
+	bytes   []byte
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	if w.forgets.Load() {
+		return n, err
+	}
 	w.mu.Lock()
 	w.bytes = append(w.bytes, p[:n]...)
 	w.mu.Unlock()

@@ -270,6 +270,20 @@ func (h *hookpass) vitals(ctx context.Context) (v vitals, err error) {
 	return v, nil
 }
 
+// value returns one metric that has no labels.
+func (h *hookpass) value(ctx context.Context, name string) (float64, error) {
+	text, err := h.ask(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	_, value, found := strings.Cut(text, "\n"+name+" ")
+	if !found {
+		return 0, fmt.Errorf("there is no metric %s", name)
+	}
+	value, _, _ = strings.Cut(value, "\n")
+	return strconv.ParseFloat(value, 64)
+}
+
 func (h *hookpass) ask(ctx context.Context, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost"+path, http.NoBody)
 	if err != nil {

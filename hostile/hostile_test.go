@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -22,5 +24,17 @@ func TestHostileRequests(t *testing.T) {
 	}
 	if tried < 300 {
 		t.Errorf("only %d requests were tried", tried)
+	}
+}
+
+// How fast genuine deliveries are meanwhile, the command tells: here they only have
+// to pass.
+func TestFloods(t *testing.T) {
+	endured := 0
+	if err := flooded(t.Context(), filepath.Join(t.TempDir(), "lab"), 100, 200*time.Millisecond, func(suffered) { endured++ }); err != nil {
+		t.Error(err)
+	}
+	if endured != len(floods) {
+		t.Errorf("%d of %d floods were endured", endured, len(floods))
 	}
 }

@@ -4,6 +4,7 @@
 // deliveries pass after each.
 //
 //	go run ./hostile
+//	go run ./hostile -flood
 package main
 
 import (
@@ -14,16 +15,29 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	floodOnly   = flag.Bool("flood", false, "instead of single requests, send floods, and measure genuine deliveries meanwhile")
+	connections = flag.Int("connections", 10_000, "how many hostile connections a flood has, at the most: the limit of open files may be lower")
+	duration    = flag.Duration("duration", 10*time.Second, "how long genuine deliveries are measured, without each flood and in it")
 )
 
 func main() {
 	beHookpass()
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := attackAll(ctx)
+	attempt := attackAll
+	if *floodOnly {
+		attempt = floodAll
+	}
+	err := attempt(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hostile:", err)
@@ -49,14 +63,37 @@ func attackAll(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
-	if err != nil {
+	if err := printHead(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%s, commit %s, %s, %d processors\n\n%s",
-		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.Version(), runtime.NumCPU(), table)
+	fmt.Print(table)
 	if found {
 		return errFound
 	}
 	return nil
+}
+
+func floodAll(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "hookpass-hostile")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	n := min(*connections, int(min(limit.Cur, 1<<20))-500)
+	if err := printHead(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%d connections; genuine deliveries a second, and the time that 99 of 100 do not exceed:\n\n%s", n, sufferedHead)
+	return flooded(ctx, filepath.Join(dir, "lab"), n, *duration, func(s suffered) { fmt.Print(s) })
+}
+
+func printHead(ctx context.Context) error {
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	fmt.Printf("%s, commit %s, %s, %d processors\n\n",
+		time.Now().UTC().Format(time.DateOnly), strings.TrimSpace(string(commit)), runtime.Version(), runtime.NumCPU())
+	return err
 }

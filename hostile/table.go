@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // row is what came of the attacks of a theme.
@@ -51,4 +52,13 @@ func (t *table) String() string {
 
 func (r *row) print(text *strings.Builder) {
 	fmt.Fprintf(text, "| %s | %d | %d | %d | %d | %d |\n", r.theme, r.tried, r.accepted, r.refused, r.crashes, r.leaked)
+}
+
+const sufferedHead = "| flood | rate without | with | p99 without | with | told to come again | bodies held | memory more |\n|---|---|---|---|---|---|---|---|\n"
+
+func (s suffered) String() string {
+	return fmt.Sprintf("| %s | %.0f/s | %.0f/s (%.0f %%) | %v | %v (%.1f) | %d | %.1f MB | %.0f MB |\n", s.name,
+		s.without.rate, s.with.rate, 100*s.with.rate/s.without.rate,
+		s.without.p99.Round(10*time.Microsecond), s.with.p99.Round(10*time.Microsecond), float64(s.with.p99)/float64(s.without.p99),
+		s.with.again, float64(s.buffered)/1e6, float64(s.more)/1e6)
 }
