@@ -1,0 +1,3 @@
+module toy.example
+
+go 1.26.0
