@@ -35,6 +35,9 @@ var floods = []flood{
 	{"copies of one delivery, all at once", copies},
 }
 
+// readTimeout is how long hookpass waits for a body.
+const readTimeout = 10 * time.Second
+
 // holding keeps so many connections open, and opens those anew that hookpass closes.
 func holding(text string) func(context.Context, *lab, int) (func(context.Context) error, error) {
 	return func(ctx context.Context, l *lab, n int) (func(context.Context) error, error) {
@@ -44,11 +47,17 @@ func holding(text string) func(context.Context, *lab, int) (func(context.Context
 		}
 		var all, began sync.WaitGroup
 		filled := sent.fill(http1(text))
-		for range n {
+		for i := range n {
 			began.Add(1)
 			all.Go(func() {
 				once := sync.OnceFunc(began.Done)
 				defer once()
+				// Their first connections end one after another, as those of senders
+				// who came one after another do: the others end when hookpass is out
+				// of patience.
+				first, cancel := context.WithTimeout(ctx, readTimeout*time.Duration(i+1)/time.Duration(n))
+				hold(first, l.hookpass.open, filled, once)
+				cancel()
 				for ctx.Err() == nil {
 					hold(ctx, l.hookpass.open, filled, once)
 				}
