@@ -24,7 +24,7 @@ type flood struct {
 
 var floods = []flood{
 	{"connections without a request", holding("")},
-	{"heads that come byte by byte", holding(post + "X-A: ")},
+	{"heads that stop within a line", holding(post + "X-A: ")},
 	{"bodies that stop at their last byte", holding(post + "{signed}Content-Length: 1024\n\n" + times(1023, "x"))},
 	{"bodies of 1 MiB that stop at their last byte, on 200 of them", few(holding(post + "{signed}Content-Length: 1048576\n\n" + times(1<<20-1, "x")))},
 	{"forged deliveries, 1000 a second", repeating("saltare", instead("X-Saltare-Timestamp: {now}\nX-Saltare-Signature: sha256="+times(64, "0")+"\n"), "401")},
