@@ -493,6 +493,7 @@ func TestBudgetOfBufferedBytes(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	g.send("/", event{id: "2"}).wants(t, 200, "handled")
+	g.lines() // waits for what follows the answer
 	if used := buffers.used.Load(); used != 0 {
 		t.Errorf("%d bytes are still counted", used)
 	}
