@@ -42,7 +42,8 @@ func main() {
 func run(ctx context.Context, args []string, accepted string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	tests := flags.String("tests", "", "packages whose tests judge, separated by commas, the fastest first; default: that of the files")
-	first := flags.String("first", "", "`regexp` of tests to run before all of a package, where they kill most and soon")
+	judging := flags.String("run", "", "`regexp` of the tests that judge, as of go test; default: all")
+	first := flags.String("first", "", "`regexp` of tests to run before the others of a package, as they kill most and soon")
 	match := flags.String("match", "", "`regexp` of the mutants to try, as they are printed; default: all")
 	workers := flags.Int("workers", 1, "how many to try at a time")
 	if err := flags.Parse(args); err != nil {
@@ -73,7 +74,7 @@ func run(ctx context.Context, args []string, accepted string, out io.Writer) err
 	if *tests == "" {
 		judges = []string{"./" + filepath.Dir(flags.Arg(0))}
 	}
-	binaries, err := target.build(ctx, temporary, judges, *first)
+	binaries, err := target.build(ctx, temporary, judges, *first, *judging)
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,7 @@ type binary struct {
 }
 
 // build compiles the tests, and sees that they pass while nothing is changed.
-func (t *target) build(ctx context.Context, temporary string, judges []string, first string) ([]binary, error) {
+func (t *target) build(ctx context.Context, temporary string, judges []string, first, judging string) ([]binary, error) {
 	replace := make(map[string]string)
 	add := func(path, content string) error {
 		replace[path] = filepath.Join(temporary, filepath.Base(path))
@@ -212,12 +212,12 @@ func (t *target) build(ctx context.Context, temporary string, judges []string, f
 			return nil, explained(err)
 		}
 		b.dir = strings.TrimSpace(string(dir))
-		runs := [][]string{nil}
+		runs := []string{judging}
 		if first != "" {
-			runs = [][]string{{"-test.run=" + first}, nil}
+			runs = []string{first, judging}
 		}
-		for _, args := range runs {
-			b.args = append([]string{"-test.failfast"}, args...)
+		for _, tests := range runs {
+			b.args = []string{"-test.failfast", "-test.run=" + tests}
 			started := time.Now()
 			output, err := b.run(ctx, 0)
 			if err != nil {

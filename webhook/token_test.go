@@ -35,6 +35,7 @@ func TestUnusableTokensAndDigests(t *testing.T) {
 		{"basic with an encoding", basic, func(s *Scheme) { s.Encoding = "base64" }, "encoding"},
 		{"basic that seems to sign", basic, func(s *Scheme) { s.Signed = "{body}" }, "signed"},
 		{"basic with a timestamp", basic, func(s *Scheme) { s.Timestamp = "header X-Time" }, "timestamp"},
+		{"basic with a key form", basic, func(s *Scheme) { s.Key = KeyHex }, "key"},
 		{"digest without the secret", plain, func(s *Scheme) { s.Signed = "{body}" }, "signed"},
 		{"digest without the body", plain, func(s *Scheme) { s.Signed = "{secret}" }, "signed"},
 		{"digest without an algorithm", plain, func(s *Scheme) { s.Algorithm = "" }, "algorithm"},
