@@ -68,12 +68,11 @@ func (a *application) dieAndReturn() {
 }
 
 func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	i, err := strconv.Atoi(r.Header.Get(indexHeader))
-	if err != nil || i < 0 || i >= len(a.lab.histories) {
+	h := a.history(r.Header.Get(indexHeader))
+	if h == nil {
 		a.lab.Errorf("a request that nobody sent: %v", r.Header)
 		return
 	}
-	h := &a.lab.histories[i]
 	n, does := h.arrive(a.lab.now(), r.Header.Get(incarnationHeader))
 	_, _ = io.Copy(io.Discard, r.Body)
 
@@ -102,4 +101,15 @@ func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "handled")
 	}
 	_ = http.NewResponseController(w).Flush()
+}
+
+// history returns that of the delivery with the number, or nil if there is none.
+func (a *application) history(number string) *history {
+	n, err := strconv.Atoi(number)
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if i := n - a.lab.first; err == nil && i >= 0 && i < len(a.lab.histories) {
+		return &a.lab.histories[i]
+	}
+	return nil
 }

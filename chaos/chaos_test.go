@@ -3,6 +3,7 @@
 // delivery was lost and none handled twice.
 //
 //	go test ./chaos -deliveries 100000 -seed 7
+//	go test ./chaos -run Soak -soak 1h -timeout 0
 package chaos
 
 import (
@@ -16,6 +17,7 @@ import (
 var (
 	deliveries = flag.Int("deliveries", 6000, "how many deliveries are sent in each scenario")
 	seed       = flag.Uint64("seed", 1, "what the failures and their times are drawn from")
+	soak       = flag.Duration("soak", 2*time.Second, "how long a soak goes on; under ten minutes it does not judge what grows")
 )
 
 // scenario is one way to deploy hookpass, and what befalls it.
@@ -25,6 +27,7 @@ type scenario struct {
 	dedup    func(l *lab) string // the global option
 	kills    bool                // hookpass is killed and started again
 	redis    bool                // there is a Redis, which is stopped and killed as well
+	log      func(l *lab) string // where the delivery log goes; nil: nowhere
 }
 
 var (
@@ -68,6 +71,7 @@ type lab struct {
 	application *application
 	cache       *redisServer
 	replicas    []*replica
+	first       int // number of histories[0]: a soak begins anew again and again
 	histories   []history
 }
 
@@ -86,16 +90,28 @@ const (
 	ofKills
 	ofRedis
 	ofApplication
+	ofForgeries
 )
 
-// run sends n deliveries while everything fails that may, then lets everything
-// live until every sender that has not given up got an answer, or has tried in
-// vain for as long as its endurance.
+// run opens a lab and works in it.
 func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Duration) *lab {
-	l := &lab{T: t, scenario: s, dir: t.TempDir(), start: time.Now(), histories: make([]history, n)}
-	for i := range l.histories {
-		l.histories[i].plan(i)
+	l := s.open(t, hookpass)
+	l.plan(0, n)
+	trouble := newCrew(t)
+	trouble.every(func() time.Duration { return time.Second }, l.reload)
+	if l.kills {
+		trouble.every(between(dice(ofKills, 0), time.Second, 2*time.Second), l.kill(dice(ofKills, 1)))
 	}
+	if l.redis {
+		trouble.every(between(dice(ofRedis, 0), 2*time.Second, 4*time.Second), l.cache.fail(l, dice(ofRedis, 1)))
+	}
+	l.work(trouble, pace, endurance)
+	return l
+}
+
+// open returns when everything runs.
+func (s scenario) open(t *testing.T, hookpass binary) *lab {
+	l := &lab{T: t, scenario: s, dir: t.TempDir(), start: time.Now()}
 	l.application = l.newApplication()
 	if s.redis {
 		l.cache = startRedis(t, l.dir)
@@ -104,18 +120,28 @@ func (s scenario) run(t *testing.T, hookpass binary, n int, endurance time.Durat
 		l.replicas = append(l.replicas, l.startReplica(hookpass))
 	}
 
-	trouble := newCrew(t)
-	trouble.every(func() time.Duration { return time.Second }, l.reload)
-	trouble.every(between(dice(ofApplication, 0), time.Second, 2*time.Second), l.application.dieAndReturn)
-	if s.kills {
-		trouble.every(between(dice(ofKills, 0), time.Second, 2*time.Second), l.kill(dice(ofKills, 1)))
+	return l
+}
+
+// plan draws what befalls the next n deliveries, of which first is the number of
+// the first one.
+func (l *lab) plan(first, n int) {
+	histories := make([]history, n)
+	for i := range histories {
+		histories[i].plan(first + i)
 	}
-	if s.redis {
-		trouble.every(between(dice(ofRedis, 0), 2*time.Second, 4*time.Second), l.cache.fail(l, dice(ofRedis, 1)))
-	}
-	senders := l.startSenders()
+	l.application.mu.Lock()
+	defer l.application.mu.Unlock()
+	l.first, l.histories = first, histories
+}
+
+// work sends what is planned while the crew works and the application dies and
+// returns, then lets everything live until every sender that has not given up got
+// an answer, or has tried in vain for as long as its endurance.
+func (l *lab) work(trouble *crew, pace, endurance time.Duration) {
+	trouble.every(between(dice(ofApplication, l.first), time.Second, 2*time.Second), l.application.dieAndReturn)
+	senders := l.startSenders(pace, senderPatience)
 	senders.started()
 	trouble.end()
 	senders.end(endurance)
-	return l
 }

@@ -45,6 +45,7 @@ type attempt struct {
 	start, end time.Duration
 	status     int // zero: no answer
 	duplicate  bool
+	err        error // why there is no answer
 }
 
 func (a attempt) String() string {

@@ -38,7 +38,7 @@ func (l *lab) violations() []string {
 	for i := range l.histories {
 		h := &l.histories[i]
 		slices.SortFunc(h.visits, func(a, b visit) int { return cmp.Compare(a.start, b.start) })
-		for _, found := range []string{h.together(), h.handledAgain(killed, outages), h.falseSuccess(), h.lost()} {
+		for _, found := range []string{h.together(), h.handledAgain(killed, outages), h.falseSuccess(), h.sentAway(), h.lost()} {
 			if found != "" {
 				all = append(all, fmt.Sprintf("delivery %d of %s: %s\n\tapplication %v\n\tsenders %v", i, h.provider.name, found, h.visits, h.attempts))
 			}
@@ -91,6 +91,16 @@ func (h *history) falseSuccess() string {
 	for n, a := range h.attempts {
 		if a.acknowledged() && !slices.ContainsFunc(h.visits, func(v visit) bool { return v.handled() && v.end <= a.end }) {
 			return fmt.Sprintf("attempt %d was answered %d before the application had handled it", n, a.status)
+		}
+	}
+	return ""
+}
+
+// sentAway finds a genuine delivery whose sender was told not to try again.
+func (h *history) sentAway() string {
+	for n, a := range h.attempts {
+		if a.status/100 == 4 {
+			return fmt.Sprintf("attempt %d was answered %d", n, a.status)
 		}
 	}
 	return ""

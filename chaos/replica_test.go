@@ -82,6 +82,10 @@ func (r *replica) config() string {
 		}
 	}`, p.name, secret, forwardTimeout, r.lab.application.address, incarnationHeader)
 	}
+	log := "discard"
+	if r.lab.log != nil {
+		log = r.lab.log(r.lab)
+	}
 	return fmt.Sprintf(`{
 	admin %s
 	persist_config off
@@ -89,7 +93,7 @@ func (r *replica) config() string {
 		%s
 		max_buffered %d
 		delivery_log {
-			output discard
+			output %s
 		}
 	}
 	log {
@@ -98,7 +102,7 @@ func (r *replica) config() string {
 }
 http://%s {%s
 }
-`, r.admin, r.lab.dedup(r.lab), 256<<20+r.generation, r.address, &sites)
+`, r.admin, r.lab.dedup(r.lab), 256<<20+r.generation, log, r.address, &sites)
 }
 
 // start returns when the replica listens.

@@ -83,17 +83,19 @@ type senders struct {
 	lab    *lab
 	client *http.Client
 	lane   chan struct{}
+	pace   time.Duration  // from one delivery's beginning to the next one's
 	first  sync.WaitGroup // the first attempts
 	group  sync.WaitGroup
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-func (l *lab) startSenders() *senders {
+func (l *lab) startSenders(pace, patience time.Duration) *senders {
 	s := &senders{
 		lab:    l,
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: lanes}, Timeout: senderPatience},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: lanes}, Timeout: patience},
 		lane:   make(chan struct{}, lanes),
+		pace:   pace,
 	}
 	s.ctx, s.cancel = context.WithCancel(l.Context())
 	l.Cleanup(s.client.CloseIdleConnections)
@@ -114,15 +116,16 @@ func (s *senders) started() { s.first.Wait() }
 func (s *senders) end(endurance time.Duration) {
 	defer time.AfterFunc(endurance, s.cancel).Stop()
 	s.group.Wait()
+	s.client.CloseIdleConnections()
 }
 
 // deliver sends a delivery by its provider's schedule. Who does not give up goes
 // on at the last interval until the test's time is over.
 func (s *senders) deliver(i, c int) {
-	h, r := &s.lab.histories[i], dice(ofSender, i<<2|c)
+	h, r := &s.lab.histories[i], dice(ofSender, (s.lab.first+i)<<2|c)
 	var once sync.Once
 	defer once.Do(s.first.Done)
-	if !rest(s.ctx, time.Duration(i)*pace) {
+	if !rest(s.ctx, time.Duration(i)*s.pace) {
 		return
 	}
 	for n := 0; ; n++ {
@@ -150,20 +153,20 @@ func (s *senders) attempt(i, replica int) attempt {
 	defer func() { <-s.lane }()
 
 	h := &s.lab.histories[i]
-	header := http.Header{indexHeader: {strconv.Itoa(i)}}
+	header := http.Header{indexHeader: {strconv.Itoa(s.lab.first + i)}}
 	body := h.provider.sign(h, header)
 	a := attempt{start: s.lab.now()}
-	a.status, a.duplicate = s.post("http://"+s.lab.replicas[replica].address+"/"+h.provider.name, header, body)
+	a.status, a.duplicate, a.err = s.post("http://"+s.lab.replicas[replica].address+"/"+h.provider.name, header, body)
 	a.end = s.lab.now()
 	h.tried(a)
 	return a
 }
 
-func (s *senders) post(url string, header http.Header, body string) (status int, duplicate bool) {
+func (s *senders) post(url string, header http.Header, body string) (status int, duplicate bool, err error) {
 	r, err := http.NewRequestWithContext(s.ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		s.lab.Error(err)
-		return 0, false
+		return 0, false, err
 	}
 	// As providers do: net/http would otherwise repeat what a lost connection
 	// left open, behind our back.
@@ -171,9 +174,9 @@ func (s *senders) post(url string, header http.Header, body string) (status int,
 	r.Header = header
 	resp, err := s.client.Do(r)
 	if err != nil {
-		return 0, false
+		return 0, false, err
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, strings.Contains(string(text), `"duplicate":true`)
+	return resp.StatusCode, strings.Contains(string(text), `"duplicate":true`), nil
 }
