@@ -40,10 +40,7 @@ func (h *History) Add(v Verdict, at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := &h.minutes[start%remembered]
-	if start < m.start {
-		return // counted an hour late: the clock was set back
-	}
-	if start > m.start {
+	if start != m.start { // also where the clock was set back: that hour is over, too
 		*m = minute{start: start}
 	}
 	m.counts[i]++
@@ -55,7 +52,7 @@ func (h *History) LastHour(now time.Time) []Minute {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all := []Minute{}
-	for start := now.Unix()/60 - remembered + 1; start <= now.Unix()/60; start++ {
+	for start := max(now.Unix()/60-remembered+1, 0); start <= now.Unix()/60; start++ {
 		m := &h.minutes[start%remembered]
 		if m.start != start {
 			continue

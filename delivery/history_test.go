@@ -45,9 +45,24 @@ func TestHistoryCountsTheLastHourByMinute(t *testing.T) {
 	}
 
 	h.Add(delivery.VerdictBusy, at("11:00:10"))
-	h.Add(delivery.VerdictBusy, at("10:00:10")) // whose minute has been given away
 	want := []delivery.Minute{second, minute("11:00:00", counts{"busy": 1})}
 	if got := h.LastHour(at("11:00:20")); !reflect.DeepEqual(got, want) {
 		t.Errorf("an hour later it is %v, want %v", got, want)
+	}
+}
+
+// A machine may begin in 1970, be set right, and be set back: each time the
+// deliveries count that come next.
+func TestHistoryGoesOnAfterAStepOfTheClock(t *testing.T) {
+	var h delivery.History
+	for _, now := range []time.Time{
+		time.Unix(1000, 0), time.Unix(1767225600, 0), time.Unix(1767225600+7*24*3600, 0), time.Unix(1767225600+60, 0),
+	} {
+		h.Add(delivery.VerdictForwarded, now)
+		got := h.LastHour(now)
+		want := delivery.Minute{now.Truncate(time.Minute).UTC(), map[delivery.Verdict]uint64{"forwarded": 1}}
+		if len(got) == 0 || !reflect.DeepEqual(got[len(got)-1], want) {
+			t.Errorf("at %v the last hour is %v, want %v at its end", now, got, want)
+		}
 	}
 }
