@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/go-jose/go-jose/v4"
@@ -15,13 +16,13 @@ import (
 
 // publishedKeys are the process's: what one endpoint has fetched serves all, and
 // a reload forgets nothing.
-var publishedKeys = newKeySource(nil)
+var publishedKeys = newKeySource(nil, nil)
 
 // keySource is a cache as the package webhook sees it.
 type keySource struct{ *keyfetch.Cache }
 
-func newKeySource(transport http.RoundTripper) keySource {
-	cache := keyfetch.New(transport, nil)
+func newKeySource(transport http.RoundTripper, now func() time.Time) keySource {
+	cache := keyfetch.New(transport, now)
 	cache.Failed = func(err error) {
 		caddy.Log().Named(appName).Warn("published keys could not be fetched", zap.Error(err))
 	}

@@ -38,7 +38,7 @@ func TestPublishedKeys(t *testing.T) {
 	app := newApplication(t)
 	begin := func() *gate {
 		before := publishedKeys
-		publishedKeys = newKeySource(source.Client().Transport)
+		publishedKeys = newKeySource(source.Client().Transport, nil)
 		g := serve(t, app, strings.ReplaceAll(`
 	route /hook {
 		verify_webhook {
@@ -114,7 +114,7 @@ func TestKeysThatTakeCredentials(t *testing.T) {
 	}))
 	t.Cleanup(source.Close)
 	before := publishedKeys
-	publishedKeys = newKeySource(source.Client().Transport)
+	publishedKeys = newKeySource(source.Client().Transport, nil)
 	defer func() { publishedKeys = before }()
 	t.Setenv("RIGHT_KEY", secret)
 	t.Setenv("WRONG_KEY", secret+"-old")

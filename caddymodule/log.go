@@ -35,9 +35,9 @@ func (a *App) openLog(ctx caddy.Context) error {
 		if err != nil {
 			return nil, err
 		}
-		var lines io.Writer = w
+		var lines io.Writer = &wholeLines{Writer: w}
 		if readable {
-			lines = inText(w)
+			lines = inText(lines)
 		}
 		return &logInUse{delivery.NewLog(lines, logQueue), w}, nil
 	})
@@ -63,6 +63,24 @@ func inText(w io.Writer) io.Writer {
 		PartsOrder:    []string{zerolog.TimestampFieldName, "verdict", "endpoint"},
 		FieldsExclude: []string{"verdict", "endpoint"},
 	}
+}
+
+// wholeLines ends a line that broke off, as on a disk that was full: else it would
+// take the next one with it.
+type wholeLines struct {
+	io.Writer
+	torn bool
+}
+
+func (w *wholeLines) Write(line []byte) (int, error) {
+	if w.torn {
+		if _, err := io.WriteString(w.Writer, "\n"); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.Writer.Write(line)
+	w.torn = err != nil && n > 0
+	return n, err
 }
 
 type logInUse struct {

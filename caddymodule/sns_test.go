@@ -122,7 +122,7 @@ func (s *sns) gate(t *testing.T, app *application, settings string) *gate {
 	t.Helper()
 	before := publishedKeys
 	defer func() { publishedKeys = before }() // what has been provisioned keeps its own
-	publishedKeys = newKeySource(s.transport)
+	publishedKeys = newKeySource(s.transport, nil)
 	return serve(t, app, "verify_webhook aws-sns {\n with topic_arn "+ourTopic+"\n"+settings+"}\nreverse_proxy APP")
 }
 
