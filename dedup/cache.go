@@ -30,12 +30,20 @@ type cache interface {
 const unlimited = 1 << 40
 
 // ristrettoCache is the cache of a running store.
+//
+// Windows are not left to it: it files what is to expire by the second, and keeps
+// those files, as large as they have ever been, until then, whatever was deleted
+// before. What leaves the ring is deleted anyway.
 type ristrettoCache struct {
-	ids *ristretto.Cache[string, time.Duration]
+	ids   *ristretto.Cache[string, timed]
+	epoch time.Time
 }
 
+// timed is when an id was committed, and when that is over, counted from the epoch.
+type timed struct{ at, until time.Duration }
+
 func newRistrettoCache(maxCost int64) (ristrettoCache, error) {
-	ids, err := ristretto.NewCache(&ristretto.Config[string, time.Duration]{
+	ids, err := ristretto.NewCache(&ristretto.Config[string, timed]{
 		// Counters weigh ids against each other when the cache is full. They
 		// take their memory at once, so have as few as can be.
 		NumCounters:        1024,
@@ -47,7 +55,7 @@ func newRistrettoCache(maxCost int64) (ristrettoCache, error) {
 	if err != nil {
 		return ristrettoCache{}, fmt.Errorf("dedup: creating the cache: %w", err)
 	}
-	return ristrettoCache{ids}, nil
+	return ristrettoCache{ids, time.Now()}, nil
 }
 
 // keyToHash hands an id, which is a hash already, to ristretto as its two
@@ -64,10 +72,13 @@ func keyToHash(id string) (key, conflict uint64) {
 }
 
 func (c ristrettoCache) Set(id ID, at, ttl time.Duration) {
-	c.ids.SetWithTTL(string(id[:]), at, 1, ttl)
+	c.ids.Set(string(id[:]), timed{at, time.Since(c.epoch) + ttl}, 1)
 }
 
-func (c ristrettoCache) Get(id ID) (time.Duration, bool) { return c.ids.Get(string(id[:])) }
+func (c ristrettoCache) Get(id ID) (time.Duration, bool) {
+	s, ok := c.ids.Get(string(id[:]))
+	return s.at, ok && time.Since(c.epoch) < s.until
+}
 
 func (c ristrettoCache) Del(id ID) { c.ids.Del(string(id[:])) }
 

@@ -41,8 +41,7 @@ func (keepsNothing) Del(ID)                               {}
 func (keepsNothing) Wait()                                {}
 func (keepsNothing) Close()                               {}
 
-// neverCleans is a cache that keeps what has expired until it is deleted, as
-// ristretto does after a step of the wall clock.
+// neverCleans is a cache that keeps what has expired until it is deleted.
 type neverCleans struct {
 	mu      sync.Mutex
 	entries map[ID]entry

@@ -3,6 +3,7 @@ package dedup
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,6 +162,32 @@ func TestNothingOutlivesTheRing(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if n := c.len(); n != 0 {
 			t.Errorf("the cache holds %d entries after every window, want none", n)
+		}
+	})
+}
+
+// What was pushed out has no hold on memory, however long its window goes on.
+func TestWhatWasEvictedTakesNoMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rounds, each = 300, 1000
+		m := newTestMemory(t, each)
+		inUse := func() uint64 {
+			runtime.GC()
+			var stats runtime.MemStats
+			runtime.ReadMemStats(&stats)
+			return stats.HeapAlloc
+		}
+		var before uint64
+		for i := range rounds {
+			if i == rounds/3 {
+				before = inUse()
+			}
+			commitAll(t, m, i*each, (i+1)*each, hour)
+			synctest.Wait() // in the cache
+			time.Sleep(5 * time.Second)
+		}
+		if after := inUse(); after > before+1<<20 {
+			t.Errorf("%d deliveries are remembered in %d bytes, %d more than before", m.Stats().Entries, after, after-before)
 		}
 	})
 }

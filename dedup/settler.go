@@ -27,9 +27,7 @@ const (
 // is the only one to write to the cache. A commit leaves the table when the
 // cache shows it with the same time, or when its window is over, never before.
 //
-// Whatever leaves the ring is deleted from the cache, expired or not. ristretto
-// finds what has expired by the wall clock, once: what a step of that clock
-// makes it look for too early it keeps for good.
+// Whatever leaves the ring is deleted from the cache, expired or not.
 type settler struct {
 	store *Memory
 	cache cache
