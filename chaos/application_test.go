@@ -1,12 +1,17 @@
 package chaos
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // behaviour is what the application does with a request.
@@ -31,15 +36,43 @@ type application struct {
 }
 
 func (l *lab) newApplication() *application {
-	a := &application{lab: l, address: freeAddress(l.T)}
+	a := &application{lab: l, address: l.reserve()}
 	a.live()
 	l.Cleanup(a.die)
 	return a
 }
 
+// reserve returns an address that nobody else gets while the application is dead: a
+// socket that does not listen has it, too.
+func (l *lab) reserve() string {
+	l.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { _ = unix.Close(socket) })
+	err = unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err == nil {
+		err = unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
+	}
+	if err != nil {
+		l.Fatal(err)
+	}
+	bound, err := unix.Getsockname(socket)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(bound.(*unix.SockaddrInet4).Port))
+}
+
+func share(_, _ string, c syscall.RawConn) error {
+	var err error
+	return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }), err)
+}
+
 // live listens again.
 func (a *application) live() {
-	listener, err := net.Listen("tcp", a.address)
+	listener, err := (&net.ListenConfig{Control: share}).Listen(context.WithoutCancel(a.lab.Context()), "tcp", a.address)
 	if err != nil {
 		a.lab.Error(err)
 		return

@@ -53,17 +53,17 @@ func TestSoak(t *testing.T) {
 	if end, limited := t.Deadline(); limited && time.Until(end) < 2**soak {
 		t.Fatal("go test ends before the soak does: add -timeout 0")
 	}
-	hookpass := build(t, nil)
-	t.Run("reloaded every 100 ms", func(t *testing.T) { reloads(t, hookpass, min(*soak, time.Minute)) })
+	hookpass, of := build(t, nil), provenance(t)
+	t.Run("reloaded every 100 ms", func(t *testing.T) { reloads(t, hookpass, of, min(*soak, time.Minute)) })
 	for _, s := range soaks {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			s.soak(t, hookpass)
+			s.soak(t, hookpass, of)
 		})
 	}
 }
 
-func (s scenario) soak(t *testing.T, hookpass binary) {
+func (s scenario) soak(t *testing.T, hookpass binary, of string) {
 	l := s.open(t, hookpass)
 	r := l.replicas[0]
 	var all table
@@ -95,7 +95,7 @@ func (s scenario) soak(t *testing.T, hookpass binary) {
 			t.Error(verdict)
 		}
 	}
-	t.Logf("%s, %s: %s\n\n%s", s.name, provenance(t), verdict, all)
+	t.Logf("%s, %s: %s\n\n%s", s.name, of, verdict, all)
 }
 
 // soakOnce sends what is planned while everything fails, and returns how many
@@ -182,7 +182,7 @@ func provenance(t *testing.T) string {
 // reloads has hookpass reload while nothing else fails: each request is answered
 // 200, except those on connections that were reset or closed before anything of
 // them was read. Their senders try again.
-func reloads(t *testing.T, hookpass binary, length time.Duration) {
+func reloads(t *testing.T, hookpass binary, of string, length time.Duration) {
 	l := scenario{replicas: 1, dedup: func(*lab) string { return "dedup memory" }}.open(t, hookpass)
 	l.plan(0, int(length/soakPace))
 	for i := range l.histories {
@@ -224,6 +224,6 @@ func reloads(t *testing.T, hookpass binary, length time.Duration) {
 		}
 	}
 	t.Logf("%s: %d reloads, %d requests: %d on a connection that was reset, %d on one that was closed, all others answered 200",
-		provenance(t), reloads.Load(), attempts, reset, closed)
+		of, reloads.Load(), attempts, reset, closed)
 	l.replicas[0].endsWell()
 }
