@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -230,6 +231,12 @@ func TestTokenClaims(t *testing.T) {
 		{"expiry that is a text", "exp", `"2099"`, ErrClaimsInvalid},
 		{"expiry beyond any time", "exp", "1e30", ErrClaimsInvalid},
 		{"expiry that is negative", "exp", "-1", ErrClaimsInvalid},
+		{"expiry of the last time that there is", "exp", "1099511627776", nil},
+		{"expiry behind it", "exp", "1099511627777", ErrClaimsInvalid},
+		{"beginning that is a text", "nbf", `"2000"`, ErrClaimsInvalid},
+		{"beginning that is negative", "nbf", "-1", ErrClaimsInvalid},
+		{"beginning beyond any time", "nbf", "1e30", ErrClaimsInvalid},
+		{"valid since 1970", "nbf", "0", nil},
 		{"just valid", "nbf", fmt.Sprint(at + 300), nil},
 		{"not yet valid", "nbf", fmt.Sprint(at + 301), ErrClaimsInvalid},
 		{"time with a fraction", "iat", fmt.Sprint(at) + ".25", nil},
@@ -258,6 +265,64 @@ func TestTokenClaims(t *testing.T) {
 				t.Errorf("found %+v", d)
 			}
 		})
+	}
+}
+
+func TestExpiryHasTheLeewayOfTheTolerance(t *testing.T) {
+	for tolerance, leeway := range map[time.Duration]time.Duration{0: MaxFuture, time.Minute: time.Minute, time.Hour: MaxFuture} {
+		s := bearer("HS256", KeyText)
+		s.Claims = ""
+		v, err := NewVerifier(s, []Secret{mustSecret(t, "key", KeyText)}, tolerance, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for late, want := range map[time.Duration]error{leeway: nil, leeway + time.Second: ErrClaimsInvalid} {
+			token := hs256("key", fmt.Sprintf(`{"exp":%d}`, arrival.Add(-late).Unix()))
+			if _, err := v.Verify(bearing(token), arrival); !errors.Is(err, want) {
+				t.Errorf("tolerance %s, %s late: got %v, want %v", tolerance, late, err, want)
+			}
+		}
+	}
+}
+
+// What a claim is compared with comes from the request, which may lack it, or
+// have it twice.
+func TestClaimsOfTheRequest(t *testing.T) {
+	for _, tt := range []struct {
+		name, claims, token string
+		who                 []string
+		want                error
+	}{
+		{"the same", "who={header:X-Who}", `{"who":"a"}`, []string{"a"}, nil},
+		{"another", "who={header:X-Who}", `{"who":"a"}`, []string{"b"}, ErrSignatureMismatch},
+		{"nothing in either", "who={header:X-Who}", `{"who":""}`, nil, ErrSignatureMismatch},
+		{"two values", "who={header:X-Who}", `{"who":""}`, []string{"a", "b"}, ErrSignatureMalformed},
+		{"neither that of the request nor a fixed one", "who={header:X-Who}|b", `{"who":"c"}`, []string{"a"}, ErrSignatureMismatch},
+		{"a fixed one", "who={header:X-Who}|b", `{"who":"b"}`, []string{"a"}, nil},
+		{"the body", "text={body}", `{"text":"{}"}`, nil, nil},
+		{"another body", "text={body}", `{"text":"[]"}`, nil, ErrSignatureMismatch},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := bearer("HS256", KeyText)
+			s.Claims = tt.claims
+			r := bearing(hs256("key", tt.token))
+			r.Body = []byte("{}")
+			if tt.who != nil {
+				r.Header["X-Who"] = tt.who
+			}
+			if _, err := mustVerifier(t, s, nil).Verify(r, arrival); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestOnlyACountOfSecondsLosesItsFraction(t *testing.T) {
+	s := bearer("HS256", KeyText)
+	s.Claims, s.Timestamp = "", "claim at rfc3339"
+	token := hs256("key", `{"at":"`+arrival.UTC().Format("2006-01-02T15:04:05")+`.5Z"}`)
+	if d, err := mustVerifier(t, s, nil).Verify(bearing(token), arrival); err != nil || d.Timestamp.Sub(arrival) != time.Second/2 {
+		t.Errorf("got %+v, %v", d, err)
 	}
 }
 
@@ -322,6 +387,8 @@ func TestUnusableTokenSchemes(t *testing.T) {
 		{"claim without a value", "claims", "NAME=VALUE", func(s *Scheme) { s.Claims = "iss" }},
 		{"claim with an empty choice", "claims", "empty", func(s *Scheme) { s.Claims = "iss=a|" }},
 		{"claim with an unknown placeholder", "claims", "{host}", func(s *Scheme) { s.Claims = "aud={host}" }},
+		{"claim of no name", "claims", "NAME=VALUE", func(s *Scheme) { s.Claims = "=a" }},
+		{"claim at no path", "claims", "needs one name", func(s *Scheme) { s.Claims = "a..b=c" }},
 		{"token in itself", "signature", "only a token", func(s *Scheme) { s.Signature = "claim jwt" }},
 		{"claims of another type", "claims", "remove it", func(s *Scheme) {
 			*s = Scheme{Type: TypeHMAC, Algorithm: "sha256", Signature: "header X-Sig", Encoding: "hex", Signed: "{body}", Claims: "iss=a"}
@@ -350,5 +417,22 @@ func TestUnusableTokenSchemes(t *testing.T) {
 	}
 	if facts, err := s.Facts(); err != nil || facts.SignsBody || fmt.Sprint(facts.Parameters) != "[audience]" {
 		t.Errorf("facts %+v, %v", facts, err)
+	}
+}
+
+// A short key can be broken, and a long one takes more time than a sender may.
+func TestSizesOfRSAKeys(t *testing.T) {
+	for bits, want := range map[int]bool{minRSA - 1: false, minRSA: true, maxRSA: true, maxRSA + 1: false} {
+		key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), uint(bits-1)), E: 65537}
+		if got := isRSA(key); got != want {
+			t.Errorf("%d bits: %t", bits, got)
+		}
+	}
+}
+
+func TestATextThatIsNoKeyIsNoTokenKey(t *testing.T) {
+	v, err := NewVerifier(bearer("RS256", KeyPublic), []Secret{mustSecret(t, "no key", KeyText)}, 0, nil)
+	if !errors.Is(err, ErrSecretEncoding) || v != nil {
+		t.Errorf("got %v, %v", v, err)
 	}
 }
