@@ -17,7 +17,7 @@ import (
 var (
 	deliveries = flag.Int("deliveries", 6000, "how many deliveries are sent in each scenario")
 	seed       = flag.Uint64("seed", 1, "what the failures and their times are drawn from")
-	soak       = flag.Duration("soak", 2*time.Second, "how long a soak goes on; under ten minutes it does not judge what grows")
+	soak       = flag.Duration("soak", 2*time.Second, "how long a soak goes on; under five minutes it does not judge what grows")
 )
 
 // scenario is one way to deploy hookpass, and what befalls it.
@@ -28,6 +28,7 @@ type scenario struct {
 	kills    bool                // hookpass is killed and started again
 	redis    bool                // there is a Redis, which is stopped and killed as well
 	log      func(l *lab) string // where the delivery log goes; nil: nowhere
+	patient  bool                // forwards have time on a machine that stands still now and then
 }
 
 var (

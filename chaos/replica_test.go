@@ -18,7 +18,12 @@ import (
 	"time"
 )
 
-const forwardTimeout = time.Second
+// Who gives a forward up that was handled lets its retry pass: in a long run, a
+// loaded machine would do so some day.
+const (
+	forwardTimeout        = time.Second
+	patientForwardTimeout = 10 * time.Second
+)
 
 // binary is the path of a hookpass.
 type binary string
@@ -70,6 +75,10 @@ func (l *lab) startReplica(hookpass binary) *replica {
 // config changes with each generation: Caddy does not load what it runs already.
 func (r *replica) config() string {
 	r.generation++
+	timeout := forwardTimeout
+	if r.lab.patient {
+		timeout = patientForwardTimeout
+	}
 	var sites strings.Builder
 	for _, p := range providers {
 		fmt.Fprintf(&sites, `
@@ -80,7 +89,7 @@ func (r *replica) config() string {
 		reverse_proxy %[4]s {
 			header_up %[5]s {env.INCARNATION}
 		}
-	}`, p.name, secret, forwardTimeout, r.lab.application.address, incarnationHeader)
+	}`, p.name, secret, timeout, r.lab.application.address, incarnationHeader)
 	}
 	log := "discard"
 	if r.lab.log != nil {
