@@ -183,7 +183,7 @@ func provenance(t *testing.T) string {
 // 200, except those on connections that were reset or closed before anything of
 // them was read. Their senders try again.
 func reloads(t *testing.T, hookpass binary, of string, length time.Duration) {
-	l := scenario{replicas: 1, dedup: func(*lab) string { return "dedup memory" }}.open(t, hookpass)
+	l := scenario{replicas: 1, patient: true, dedup: func(*lab) string { return "dedup memory" }}.open(t, hookpass)
 	l.plan(0, int(length/soakPace))
 	for i := range l.histories {
 		h := &l.histories[i]
