@@ -361,7 +361,8 @@ func overtaken(copies []delivery, d delivery) bool {
 	})
 }
 
-// freeTime returns for how long no other copy was in flight while d waited. The
+// freeTime returns for how long at a stretch no other copy was in flight while d
+// waited: who looks again and again may be unlucky each time that one fails. The
 // forwards come in the order in which they began.
 func freeTime(forwards []delivery, d delivery) (free time.Duration) {
 	covered := d.from
@@ -372,10 +373,10 @@ func freeTime(forwards []delivery, d delivery) (free time.Duration) {
 		if f.to >= d.to {
 			break
 		}
-		free += max(f.to-covered, 0)
+		free = max(free, f.to-covered)
 		covered = f.forward.at
 	}
-	return free + max(d.to-covered, 0)
+	return max(free, d.to-covered)
 }
 
 // setUps are the circumstances under which a Memory must keep its promises.
