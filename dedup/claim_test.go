@@ -6,15 +6,15 @@ func TestPendingCommitsStayUntilEachIsRemoved(t *testing.T) {
 	sh := &newTable()[0]
 	sh.reserve(8)
 	for i := range 2*batchSize + 1 {
-		sh.put(numbered(i+1))
+		sh.put(numbered(i + 1))
 	}
 	sh.reserve(8)
 	for i := range 2 * batchSize {
 		if !sh.has(numbered(i+1)) || !sh.has(numbered(i+2)) {
 			t.Fatalf("commit %d or the next one is lost", i)
 		}
-		sh.remove(numbered(i+1).id)
-		if sh.has(numbered(i+1)) {
+		sh.remove(numbered(i + 1).id)
+		if sh.has(numbered(i + 1)) {
 			t.Fatalf("commit %d is there still", i)
 		}
 	}
