@@ -2,6 +2,7 @@ package dedup
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 )
@@ -84,5 +85,55 @@ func TestRingDropsOnlyTheOldest(t *testing.T) {
 	}
 	if _, ok := r.settled(); ok {
 		t.Error("the second slot was not taken, but counts as settled")
+	}
+}
+
+func TestMergedCommitsStandWhereTheirTimeBelongs(t *testing.T) {
+	other := func(at int) slot { return slot{numberedID(100 + at), commit{at: time.Duration(at)}} }
+	r := ring{capacity: 10}
+	for _, at := range []int{2, 4, 6} {
+		r.push(numbered(at))
+	}
+	r.take(1)
+	untaken := r.merge([]slot{other(1), other(2), other(4), other(7)})
+	if want := []slot{numbered(4), numbered(6)}; !slices.Equal(untaken, want) {
+		t.Errorf("left %v, want %v", untaken, want)
+	}
+	want := []slot{other(1), other(2), numbered(2), other(4), numbered(4), numbered(6), other(7)}
+	if got := slices.Collect(r.all()); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for first := range r.all() {
+		if first != want[0] {
+			t.Errorf("began with %v", first)
+		}
+		break
+	}
+	if batch, more := r.take(10); len(batch) > 0 || more {
+		t.Errorf("took %v again", batch)
+	}
+}
+
+func TestRingIsOverfullByWhatIsInIt(t *testing.T) {
+	r := ring{capacity: 1}
+	r.push(numbered(1))
+	r.overflow()
+	if !r.push(numbered(2)) {
+		t.Error("two of one are not too many")
+	}
+	if s, ok := r.overflow(); !ok || s != numbered(1) {
+		t.Errorf("pushed out %v, %t", s, ok)
+	}
+	if !r.resize(2) || r.resize(2) {
+		t.Error("resize does not tell what it changed")
+	}
+	if r.push(numbered(3)) {
+		t.Error("two of two are too many")
+	}
+	r.drop(numbered(2))
+	r.drop(numbered(3))
+	r.drop(slot{}) // what an empty ring seems to have
+	if n, _ := r.span(); n != 0 {
+		t.Errorf("%d are left", n)
 	}
 }
