@@ -138,7 +138,8 @@ func (t table) String() string {
 }
 
 // growths says what has grown: that the median of the last third is more than a
-// tenth, and the given slack, above the median of the middle one.
+// tenth, and the given slack, above the median of the middle one. Resident memory
+// goes up and down with the garbage of some seconds, which is returned late.
 func (t table) growths() (found []string) {
 	third := len(t.rows) / 3
 	for _, of := range []struct {
@@ -146,7 +147,7 @@ func (t table) growths() (found []string) {
 		slack float64
 		value func(r row) float64
 	}{
-		{"resident memory", 4 << 20, func(r row) float64 { return r.resident }},
+		{"resident memory", 32 << 20, func(r row) float64 { return r.resident }},
 		{"heap", 1 << 20, func(r row) float64 { return r.heap }},
 		{"goroutines", 5, func(r row) float64 { return r.goroutines }},
 		{"descriptors", 5, func(r row) float64 { return r.descriptors }},
