@@ -152,7 +152,5 @@ func TestAFloodIsLoggedWhole(t *testing.T) {
 	if len(lines) != senders*each || hints == 0 {
 		t.Errorf("%d deliveries were logged, %d with a hint; want %d, some with one", len(lines), hints, senders*each)
 	}
-	if held := buffers.used.Load(); held != 0 {
-		t.Errorf("%d bytes are still held", held)
-	}
+	givesBack(t)
 }

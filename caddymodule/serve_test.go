@@ -266,6 +266,19 @@ func (a answer) wants(t testing.TB, status int, body string) {
 	}
 }
 
+// givesBack waits until no bytes of bodies are held any more, which is behind the
+// answers.
+func givesBack(t *testing.T) {
+	t.Helper()
+	held := buffers.used.Load()
+	for deadline := time.Now().Add(time.Minute); held != 0 && time.Now().Before(deadline); held = buffers.used.Load() {
+		runtime.Gosched()
+	}
+	if held != 0 {
+		t.Errorf("%d bytes are still held", held)
+	}
+}
+
 // logFile is a delivery log that can be read while it is written.
 type logFile struct{ path string }
 

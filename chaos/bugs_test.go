@@ -73,19 +73,29 @@ var bugs = []bug{
 	},
 }
 
-// Enough for each of the bugs to show several times.
-const bugDeliveries = 1500
+const (
+	// bugDeliveries are enough for each of the bugs to show several times.
+	bugDeliveries = 1500
+
+	// bugRuns is how often it may not: a kill has to come at the right moment, and
+	// on a loaded machine a process is seldom ready to be killed.
+	bugRuns = 4
+)
 
 func TestPlantedBugs(t *testing.T) {
 	for _, b := range bugs {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			l := b.scenario.run(t, build(t, map[string]string{b.file: b.plant(t)}), bugDeliveries, 8*time.Second)
-			violations := l.violations()
-			if len(violations) == 0 {
-				t.Fatalf("not noticed: %s", l.summary())
+			hookpass := build(t, map[string]string{b.file: b.plant(t)})
+			for range bugRuns {
+				l := b.scenario.run(t, hookpass, bugDeliveries, 8*time.Second)
+				if violations := l.violations(); len(violations) > 0 {
+					t.Log(violations[0])
+					return
+				}
+				t.Logf("not noticed: %s", l.summary())
 			}
-			t.Log(violations[0])
+			t.Error("not noticed")
 		})
 	}
 }
