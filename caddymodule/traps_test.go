@@ -498,8 +498,13 @@ func TestBudgetOfBufferedBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("answered %s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer{resp.StatusCode, string(text), resp.Header}.wants(t, 503, `{"error":"Overloaded, try again"}`)
+	if resp.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
 	g.send("/", event{id: "2"}).wants(t, 200, "handled")
 	givesBack(t)
